@@ -1,0 +1,1 @@
+//! How components get to a machine.

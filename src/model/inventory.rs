@@ -1,0 +1,191 @@
+//! What was seen of the world, at one moment. The planner decides on this and on nothing else.
+
+use super::component::ComponentName;
+use super::ids::{EnvId, SecretName};
+use super::quantity::Version;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The answer to one question to the world. *Unknown* is never *absent*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Observed<T> {
+    /// It is there, and this is how.
+    Present(T),
+    /// It is certainly not there.
+    Absent,
+    /// Nobody can say, for this reason.
+    Unknown(String),
+}
+
+impl<T> Observed<T> {
+    /// What was seen, if anything.
+    pub const fn present(&self) -> Option<&T> {
+        match self {
+            Self::Present(value) => Some(value),
+            Self::Absent | Self::Unknown(_) => None,
+        }
+    }
+
+    /// Whether it is certainly not there.
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+/// What was seen of this host for one environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// The identity in the environment's folder. `Unknown` when the folder holds something else: it is then foreign.
+    pub identity: Observed<EnvId>,
+    /// Whether the environment's folder exists at all.
+    pub root: Observed<()>,
+    /// The program of each component of the stack.
+    pub programs: BTreeMap<ComponentName, Observed<Program>>,
+    /// The state of every package of the stack: whether it is installed, and at which version it could be.
+    pub packages: BTreeMap<String, Package>,
+    /// The use of every port that might be chosen.
+    pub ports: BTreeMap<u16, PortUse>,
+    /// The secrets that are stored.
+    pub secrets: BTreeMap<SecretName, Observed<()>>,
+    /// The SHA-256 of every rendered file that is on disk, secrets replaced by their references, and its mode.
+    pub files: BTreeMap<PathBuf, Observed<FileState>>,
+    /// The agent and what runs under it.
+    pub agent: Observed<AgentState>,
+    /// Marked processes of this environment that no agent looks after, by start.
+    pub orphans: Vec<Orphan>,
+    /// Whether the host was restarted since the agent was started.
+    pub rebooted: bool,
+    /// The files in the environment's folder that one-time preparations leave as their proof.
+    pub prepared: BTreeMap<PathBuf, Observed<()>>,
+    /// What can be used of this host.
+    pub host: Host,
+}
+
+/// A component's program on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says its version is.
+    pub version: Version,
+}
+
+/// A package of the distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// The installed version, upstream part.
+    pub installed: Observed<Version>,
+    /// The version that apt would install, upstream part.
+    pub candidate: Observed<Version>,
+}
+
+/// Who uses a port of the loopback address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PortUse {
+    /// Nobody.
+    Free,
+    /// A process of this environment.
+    Ours,
+    /// Somebody else.
+    Taken,
+}
+
+/// A rendered file on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    /// SHA-256 of the text with secrets replaced by their references.
+    pub digest: String,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// A living agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentState {
+    /// Its process.
+    pub pid: u32,
+    /// The version of the protocol that it speaks.
+    pub protocol: u32,
+    /// What it looks after.
+    pub services: BTreeMap<ComponentName, ServiceState>,
+}
+
+/// One process under the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceState {
+    /// The digest of the specification that it was started with.
+    pub digest: String,
+    /// How it does.
+    pub status: ServiceStatus,
+    /// How often it was started again after it had ended by itself.
+    pub restarts: u32,
+}
+
+/// How a service does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum ServiceStatus {
+    /// It runs.
+    Running {
+        /// Its process.
+        pid: u32,
+    },
+    /// It ended and will be started again.
+    BackOff {
+        /// How it ended, in words.
+        reason: String,
+    },
+    /// It was stopped on request.
+    Stopped,
+}
+
+/// A marked process that no agent looks after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orphan {
+    /// The process.
+    pub pid: u32,
+    /// When the kernel started it, in clock ticks since boot: with the pid it is an identity.
+    pub started: u64,
+    /// Which component its marker names; none for an agent.
+    pub component: Option<ComponentName>,
+}
+
+/// What can be used of this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// The effective user.
+    pub uid: u32,
+    /// Whether apt can be used at all.
+    pub apt: Observed<PathBuf>,
+    /// How root is reached: absent when it is not.
+    pub root_access: Observed<RootAccess>,
+    /// Whether systemd is PID 1.
+    pub systemd: bool,
+    /// A `policy-rc.d` and whether it is ours.
+    pub policy: Observed<Policy>,
+    /// The system units that existed when this was seen, by name: whether each is enabled.
+    pub units: BTreeMap<String, bool>,
+}
+
+/// How root is reached for apt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RootAccess {
+    /// The user is root.
+    Root,
+    /// Through sudo.
+    Sudo,
+}
+
+/// Whose `policy-rc.d` stands on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// An earlier run of ours left it.
+    Ours,
+    /// Somebody else's.
+    Foreign,
+}

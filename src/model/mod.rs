@@ -1,0 +1,14 @@
+//! What people write and what it means: environments, the stack, and what was seen of the world.
+//!
+//! This module does no input or output and knows no clock. Text comes in as `&str`, and leaves as valid values or
+//! as diagnostics that point at the text.
+
+pub mod component;
+pub mod digest;
+pub mod environment;
+pub mod facts;
+pub mod ids;
+pub mod inventory;
+pub mod paths;
+pub mod quantity;
+pub mod secret;

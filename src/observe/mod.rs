@@ -1,0 +1,1 @@
+//! Asks the world, and fills an inventory.

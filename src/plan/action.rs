@@ -1,0 +1,251 @@
+//! Everything that can be done to the world: a closed enum of data, nested by owner.
+//!
+//! A new action does not compile until it is performed (`engine`, `deployer`), displayed ([`Action::lines`]), given its
+//! teardown twin ([`Action::teardown`]) and has said what it must remember ([`Action::facts`]).
+
+use super::probe::Probe;
+use super::service::ServiceSpec;
+use crate::model::component::{ComponentName, PortKey};
+use crate::model::facts::Facts;
+use crate::model::ids::{EnvId, SecretName};
+use crate::model::inventory::{Orphan, RootAccess};
+use crate::model::paths::Paths;
+use crate::model::secret::SecretSource;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// One thing that can be done to the world.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "owner", content = "do", rename_all = "kebab-case")]
+pub enum Action {
+    /// To the environment's own records.
+    Env(EnvAction),
+    /// To this host.
+    Host(HostAction),
+}
+
+/// Things done to the environment's own records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum EnvAction {
+    /// Makes the environment's folder, and writes the identity into it.
+    Claim {
+        /// Where.
+        paths: Paths,
+        /// The identity.
+        id: EnvId,
+    },
+    /// Ends this plan: what follows depends on what the steps before it made, so it is observed and planned again.
+    Replan {
+        /// What was made, in a word: `packages`.
+        layer: String,
+    },
+    /// Removes the environment's folder, journals last. Nothing is left of the environment.
+    Forget {
+        /// Where.
+        paths: Paths,
+        /// The identity that must stand in the folder.
+        id: EnvId,
+    },
+}
+
+/// Things done to this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum HostAction {
+    /// Installs packages of the distribution without letting their services start.
+    InstallPackages {
+        /// The packages.
+        packages: BTreeSet<String>,
+        /// How root is reached.
+        root: RootAccess,
+        /// Whether a `policy-rc.d` that denies starts must be put in place for the time of the install: not where
+        /// one stands already.
+        place_policy: bool,
+        /// Units that are not there yet and must end disabled.
+        new_units: BTreeSet<String>,
+    },
+    /// Undoes what an interrupted install may have left: our `policy-rc.d`, and units that it brought enabled.
+    SettlePackages {
+        /// How root is reached.
+        root: RootAccess,
+        /// Whether our `policy-rc.d` stands.
+        remove_policy: bool,
+        /// Units to disable and stop.
+        disable_units: BTreeSet<String>,
+    },
+    /// Remembers the chosen ports. The journal entry is the act.
+    ReservePorts {
+        /// The ports.
+        ports: BTreeMap<PortKey, u16>,
+    },
+    /// Stores secrets that are not stored yet, each in a file of mode 0600.
+    StoreSecrets {
+        /// Where.
+        paths: Paths,
+        /// Where each comes from.
+        secrets: BTreeMap<SecretName, SecretSource>,
+    },
+    /// Makes folders and writes files, secrets filled in.
+    WriteFiles {
+        /// Whose files they are.
+        component: ComponentName,
+        /// Folders, made before the files.
+        folders: Vec<Folder>,
+        /// The files.
+        files: Vec<RenderedFile>,
+    },
+    /// Runs a program once, to its end: a database's first set-up, a migration.
+    Prepare {
+        /// For whom.
+        component: ComponentName,
+        /// The programs and their arguments, one after the other.
+        commands: Vec<Vec<String>>,
+        /// Their environment beside the few inherited variables.
+        env: BTreeMap<String, String>,
+        /// Written when all of them succeeded; while it is there nothing needs to run.
+        proof: PathBuf,
+    },
+    /// Ends marked processes that no agent looks after, in this order.
+    StopOrphans {
+        /// The identity that their marker must carry.
+        id: EnvId,
+        /// The processes.
+        processes: Vec<Orphan>,
+    },
+    /// Starts the agent.
+    StartAgent {
+        /// Where.
+        paths: Paths,
+        /// The marker that it and its children carry.
+        id: EnvId,
+    },
+    /// Has the agent run this service, and no other of that component.
+    StartService {
+        /// Where the agent is.
+        paths: Paths,
+        /// The service.
+        spec: ServiceSpec,
+    },
+    /// Waits until a component answers.
+    AwaitReady {
+        /// Which one.
+        component: ComponentName,
+        /// Where the agent is, which knows when the process has ended.
+        paths: Paths,
+        /// All of them must hold.
+        probes: Vec<Probe>,
+    },
+    /// Has the agent stop a component and forget it.
+    StopService {
+        /// Where the agent is.
+        paths: Paths,
+        /// Which one.
+        component: ComponentName,
+    },
+    /// Has the agent stop everything, in reverse order, and end.
+    StopAgent {
+        /// Where.
+        paths: Paths,
+        /// The marker that it carries.
+        id: EnvId,
+    },
+    /// Removes folders and files of the environment.
+    RemovePaths {
+        /// Whole paths, each inside the environment's own folders.
+        paths: Vec<PathBuf>,
+    },
+}
+
+/// A folder and who may enter it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Folder {
+    /// Whole path.
+    pub path: PathBuf,
+    /// Permission bits.
+    pub mode: u32,
+    /// The user that it belongs to, where that is not the one who runs the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// A file as it shall be, with references where secrets go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenderedFile {
+    /// Whole path.
+    pub path: PathBuf,
+    /// Permission bits.
+    pub mode: u32,
+    /// The text.
+    pub text: String,
+    /// The user that it belongs to, where that is not the one who runs the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// How what an action makes is taken away again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Teardown {
+    /// An action of this kind does it.
+    By(&'static str),
+    /// The action makes nothing that outlives it, or is a teardown itself.
+    Nothing,
+    /// It stays, and `down` names it.
+    Left(&'static str),
+}
+
+impl Action {
+    /// How what this action makes is taken away again.
+    pub const fn teardown(&self) -> Teardown {
+        match self {
+            Self::Env(action) => match action {
+                EnvAction::Claim { .. } => Teardown::By("forget"),
+                EnvAction::Replan { .. } | EnvAction::Forget { .. } => Teardown::Nothing,
+            },
+            Self::Host(action) => match action {
+                HostAction::InstallPackages { .. } => Teardown::Left("packages"),
+                HostAction::ReservePorts { .. } | HostAction::StoreSecrets { .. } => Teardown::By("forget"),
+                HostAction::WriteFiles { .. } | HostAction::Prepare { .. } => Teardown::By("remove-paths"),
+                HostAction::StartAgent { .. } => Teardown::By("stop-agent"),
+                HostAction::StartService { .. } => Teardown::By("stop-service"),
+                HostAction::SettlePackages { .. }
+                | HostAction::StopOrphans { .. }
+                | HostAction::AwaitReady { .. }
+                | HostAction::StopService { .. }
+                | HostAction::StopAgent { .. }
+                | HostAction::RemovePaths { .. } => Teardown::Nothing,
+            },
+        }
+    }
+
+    /// What the journal must remember before the action is begun.
+    pub fn facts(&self) -> Facts {
+        match self {
+            Self::Env(EnvAction::Claim { id, .. }) => Facts { id: Some(id.clone()), ..Facts::default() },
+            Self::Host(HostAction::InstallPackages { packages, place_policy, new_units, .. }) => Facts {
+                packages: packages.clone(),
+                policy_placed: *place_policy,
+                new_units: new_units.clone(),
+                ..Facts::default()
+            },
+            Self::Host(HostAction::ReservePorts { ports }) => Facts { ports: ports.clone(), ..Facts::default() },
+            Self::Env(EnvAction::Replan { .. } | EnvAction::Forget { .. })
+            | Self::Host(
+                HostAction::SettlePackages { .. }
+                | HostAction::StoreSecrets { .. }
+                | HostAction::WriteFiles { .. }
+                | HostAction::Prepare { .. }
+                | HostAction::StopOrphans { .. }
+                | HostAction::StartAgent { .. }
+                | HostAction::StartService { .. }
+                | HostAction::AwaitReady { .. }
+                | HostAction::StopService { .. }
+                | HostAction::StopAgent { .. }
+                | HostAction::RemovePaths { .. },
+            ) => Facts::default(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Text from values: what the components read, and how each is started.
