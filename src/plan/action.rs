@@ -3,14 +3,15 @@
 //! A new action does not compile until it is performed (`engine`, `deployer`), displayed ([`Action::lines`]), given its
 //! teardown twin ([`Action::teardown`]) and has said what it must remember ([`Action::facts`]).
 
-use super::probe::Probe;
-use super::service::ServiceSpec;
 use crate::model::component::{ComponentName, PortKey};
 use crate::model::facts::Facts;
+pub use crate::model::file::{Folder, RenderedFile};
 use crate::model::ids::{EnvId, SecretName};
 use crate::model::inventory::{Orphan, RootAccess};
 use crate::model::paths::Paths;
+use crate::model::probe::Probe;
 use crate::model::secret::SecretSource;
+use crate::model::service::ServiceSpec;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -156,34 +157,6 @@ pub enum HostAction {
         /// Whole paths, each inside the environment's own folders.
         paths: Vec<PathBuf>,
     },
-}
-
-/// A folder and who may enter it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Folder {
-    /// Whole path.
-    pub path: PathBuf,
-    /// Permission bits.
-    pub mode: u32,
-    /// The user that it belongs to, where that is not the one who runs the command.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-}
-
-/// A file as it shall be, with references where secrets go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RenderedFile {
-    /// Whole path.
-    pub path: PathBuf,
-    /// Permission bits.
-    pub mode: u32,
-    /// The text.
-    pub text: String,
-    /// The user that it belongs to, where that is not the one who runs the command.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
 }
 
 /// How what an action makes is taken away again.

@@ -1,8 +1,8 @@
 //! One long-running process, as data.
 
-use crate::model::component::ComponentName;
-use crate::model::digest;
-use crate::model::quantity::Span;
+use super::component::ComponentName;
+use super::digest;
+use super::quantity::Span;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! Questions to a running component whose answer tells whether it is ready, as data.
 
-use crate::model::ids::SecretName;
+use super::ids::SecretName;
 use serde::{Deserialize, Serialize};
 
 /// A question and the answer that counts. A status code alone never does.
