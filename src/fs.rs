@@ -215,6 +215,11 @@ impl Appender {
     }
 }
 
+/// A handle that another process can append through, to a file readable by its owner only.
+pub fn append_handle(path: &Path) -> Result<File, FsError> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(cannot("open", path))
+}
+
 /// Reads what a growing file has from `offset` on, at most `limit` bytes. Returns the bytes and the file's length; a
 /// length below `offset` means that the file was begun anew.
 pub fn read_from(path: &Path, offset: u64, limit: u64) -> Result<(Vec<u8>, u64), FsError> {

@@ -3,6 +3,7 @@
 //! This module does no input or output and knows no clock. Text comes in as `&str`, and leaves as valid values or
 //! as diagnostics that point at the text.
 
+pub mod argv;
 pub mod component;
 pub mod digest;
 pub mod environment;

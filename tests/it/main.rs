@@ -1,4 +1,5 @@
 //! Integration tests: one crate, one module a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a test stands outside the walls")]
+mod exec;
 mod walls;
