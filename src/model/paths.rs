@@ -62,6 +62,11 @@ impl Paths {
         self.root.join("data").join(component.as_str())
     }
 
+    /// The file that a component's one-time preparation leaves as its proof.
+    pub fn prepared(&self, component: ComponentName) -> PathBuf {
+        self.root.join("prepared").join(component.as_str())
+    }
+
     /// Holds the logs of all components and of the agent.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")

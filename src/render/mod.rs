@@ -1,1 +1,3 @@
-//! Text from values: what the components read, and how each is started.
+//! Values to text: every configuration file, rule and dashboard, and how each component is started. No input or output.
+
+pub mod native;

@@ -3,3 +3,6 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a test stands outside the walls")]
 mod exec;
 mod walls;
+
+mod render_redis;
+mod render_support;
