@@ -1,7 +1,11 @@
 //! Integration tests: one crate, one module a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a test stands outside the walls")]
+mod cli;
+mod command;
 mod exec;
+mod failures;
+mod usage;
 mod walls;
 
 mod render_redis;

@@ -1,0 +1,98 @@
+//! How an error is shown.
+
+use super::Stream;
+use super::style::tame;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// All that is told of an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The exit code.
+    pub exit_code: u8,
+    /// The exit code's name.
+    pub name: &'static str,
+    /// The environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// The step that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The cause, in the foreign tool's words where there is one.
+    pub cause: String,
+    /// What was seen last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<String>,
+    /// What was expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What to type next, the best first.
+    pub next: Vec<String>,
+    /// Where the evidence is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// Each mistake in the files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<serde_json::Value>,
+    /// The mistakes drawn into their text, for people.
+    #[serde(skip)]
+    pub drawn: String,
+}
+
+impl Report {
+    /// An error that has only a cause yet.
+    pub fn new(exit_code: u8, name: &'static str, cause: impl Into<String>) -> Self {
+        Self {
+            exit_code,
+            name,
+            env: None,
+            step: None,
+            cause: cause.into(),
+            observed: None,
+            expected: None,
+            next: Vec::new(),
+            evidence: None,
+            diagnostics: Vec::new(),
+            drawn: String::new(),
+        }
+    }
+
+    /// For people.
+    pub fn human(&self, stream: &Stream) -> String {
+        let paint = stream.paint;
+        let mut text = self.drawn.clone();
+        let _ = writeln!(text, "{} {}", paint.red("error:"), indent(&tame(self.cause.trim_end()), 7));
+        let mut field = |label: &str, value: &str| {
+            let _ = writeln!(text, "  {}{}", paint.dim(&format!("{label:<10}")), indent(value.trim_end(), 12));
+        };
+        match (&self.step, &self.env) {
+            (Some(step), Some(env)) => field("step", &format!("{step} in {env}")),
+            (Some(step), None) => field("step", step),
+            (None, Some(env)) => field("in", env),
+            (None, None) => {}
+        }
+        for (label, value) in [("observed", &self.observed), ("expected", &self.expected)] {
+            if let Some(value) = value {
+                field(label, &tame(value));
+            }
+        }
+        for (index, next) in self.next.iter().enumerate() {
+            field(if index == 0 { "next" } else { "or" }, next);
+        }
+        if let Some(evidence) = &self.evidence {
+            field("evidence", evidence);
+        }
+        field("exit", &format!("{} ({})", self.exit_code, self.name));
+        text
+    }
+
+    /// For programs: one document.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({ "schema": 1, "error": self })
+    }
+}
+
+/// The text with every line but the first moved to the right.
+fn indent(text: &str, columns: usize) -> String {
+    text.replace('\n', &format!("\n{}", " ".repeat(columns)))
+}
