@@ -112,7 +112,7 @@ pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
 /// Makes a folder and its parents, and sets the folder's own permission bits.
 pub fn ensure_dir(path: &Path, mode: u32) -> Result<(), FsError> {
     fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(cannot("make the folder", path))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(cannot("set the mode of", path))
+    set_mode(path, mode)
 }
 
 /// Gives a file or folder to a user and group.
@@ -122,6 +122,17 @@ pub fn ensure_owner(path: &Path, uid: u32, gid: u32) -> Result<(), FsError> {
 
 /// Writes a file as a whole: to a new file beside it, synced, then renamed over it. The folder must exist.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
+    put(path, bytes, mode, true)?;
+    sync_parent(path)
+}
+
+/// Writes a file as a whole, like [`write`], and does not wait for the disk: for what is worth nothing after a power
+/// cut, or is looked at and written again.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
+    put(path, bytes, mode, false)
+}
+
+fn put(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> Result<(), FsError> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let fresh = path.with_file_name(format!(".{name}.new-{}", std::process::id()));
     let attempt = || -> io::Result<()> {
@@ -133,14 +144,15 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
         file.write_all(bytes)?;
         // The umask may have taken bits away that the caller asked for.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.sync_all()?;
+        if sync {
+            file.sync_all()?;
+        }
         fs::rename(&fresh, path)
     };
     attempt().map_err(|error| {
         let _ = fs::remove_file(&fresh);
         cannot("write", path)(error)
-    })?;
-    sync_parent(path)
+    })
 }
 
 /// Makes the names in a file's folder durable.
@@ -213,6 +225,24 @@ impl Appender {
     pub fn sync(&mut self) -> Result<(), FsError> {
         self.file.sync_data().map_err(cannot("sync", &self.path))
     }
+}
+
+/// A folder by which names in it can be reached through `/proc/self/fd`, however long its own path is.
+pub fn open_folder(path: &Path) -> Result<std::os::fd::OwnedFd, FsError> {
+    use rustix::fs::{Mode, OFlags};
+    rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|error| cannot("open the folder", path)(error.into()))
+}
+
+/// The device that swallows what is written to it.
+pub fn open_null() -> Result<File, FsError> {
+    let path = Path::new("/dev/null");
+    OpenOptions::new().read(true).write(true).open(path).map_err(cannot("open", path))
+}
+
+/// Sets permission bits.
+pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(cannot("set the mode of", path))
 }
 
 /// A handle that another process can append through, to a file readable by its owner only.

@@ -37,8 +37,7 @@ impl Launch {
             return Err(ExecError::NotFound { program: String::new(), searched: "no folder".to_owned() });
         };
         let mut command = Command::new(program);
-        command.args(arguments).env_clear().envs(&self.env).current_dir(&self.cwd).process_group(0);
-        command.stdin(Stdio::null());
+        command.args(arguments).env_clear().envs(&self.env).current_dir(&self.cwd).stdin(Stdio::null());
         Ok(command)
     }
 
@@ -47,7 +46,7 @@ impl Launch {
         move |source| ExecError::Start { command, source }
     }
 
-    /// Starts a process that lives on when we end. Its standard error is appended to `log`. What it writes to
+    /// Starts a process that lives on when we end, if it begins a session of its own. Its standard error is appended to `log`. What it writes to
     /// standard output reaches us, until it closes that.
     ///
     /// Errors: it does not start, or `log` cannot be opened.
@@ -70,7 +69,7 @@ impl Launch {
         let failed = || self.failed();
         let (reader, writer) = io::pipe().map_err(failed())?;
         let mut command = self.command()?;
-        command.stdout(writer.try_clone().map_err(failed())?).stderr(writer);
+        command.stdout(writer.try_clone().map_err(failed())?).stderr(writer).process_group(0);
         let receiver = Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(failed())?;
         let child = command.spawn().map_err(failed())?;
         let pid = child.id();

@@ -1,5 +1,7 @@
 //! Machines and clusters, and what doing something to them comes to.
 
+pub mod host;
+
 use crate::model::component::PortKey;
 use crate::plan::step::Step;
 use std::future::Future;

@@ -144,9 +144,18 @@ async fn a_task_that_gives_up_ends_its_command() {
     eventually("the command is gone", || !lives(pid));
 }
 
-/// In a process of its own (as the runner of these tests does it), since it ends every command there is.
+/// It ends every command there is, so it runs in a process of its own whatever the runner of these tests does.
+#[test]
+fn everything_that_runs_can_be_ended_at_once() {
+    let arguments = ["--exact", "--ignored", "exec::alone_everything_that_runs_is_ended"];
+    let output = std::process::Command::new(std::env::current_exe().unwrap()).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_that_runs_can_be_ended_at_once() {
+#[ignore = "must be alone in its process; everything_that_runs_can_be_ended_at_once runs it"]
+async fn alone_everything_that_runs_is_ended() {
     let running: Vec<_> = (0..3).map(|_| tokio::spawn(exec::start(sh("sleep 600; true")))).collect();
     let done = tokio::spawn(async move {
         for task in running {

@@ -1,0 +1,3 @@
+//! This host: its packages, ports and processes, and the agent that looks after the components.
+
+pub mod agent;
