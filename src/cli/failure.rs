@@ -55,6 +55,9 @@ pub enum CliError {
         /// The name.
         name: String,
     },
+    /// The agent cannot be, or had to end.
+    #[error(transparent)]
+    Agent(#[from] reportctl::provider::host::agent::AgentError),
     /// A file cannot be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -91,7 +94,7 @@ pub fn report(error: &CliError) -> Report {
             None => of(ExitCode::Usage, &["reportctl explain"]),
         },
         CliError::UnknownVerb { .. } => of(ExitCode::Usage, &["reportctl help"]),
-        CliError::Fs(_) | CliError::Output(_) => of(ExitCode::Failed, &["reportctl doctor"]),
+        CliError::Agent(_) | CliError::Fs(_) | CliError::Output(_) => of(ExitCode::Failed, &["reportctl doctor"]),
         CliError::Bug(_) => of(ExitCode::Bug, &["reportctl explain 70"]),
     }
 }

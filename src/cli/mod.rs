@@ -1,5 +1,6 @@
 //! The command line: one file a verb.
 
+mod agent;
 mod args;
 mod completion;
 mod exit_code;
@@ -34,6 +35,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    #[command(hide = true)]
+    Agent(agent::AgentArgs),
     Explain(explain::ExplainArgs),
     Completion(completion::CompletionArgs),
     Man(man::ManArgs),
@@ -90,6 +93,7 @@ pub fn after_panic() -> u8 {
 
 fn given(verb: &Verb) -> Given {
     match verb {
+        Verb::Agent(args) => args.shared.clone().into(),
         Verb::Explain(args) => args.shared.clone().into(),
         Verb::Completion(args) => args.shared.clone().into(),
         Verb::Man(args) => args.shared.clone().into(),
@@ -99,6 +103,7 @@ fn given(verb: &Verb) -> Given {
 
 fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
     match verb {
+        Verb::Agent(args) => agent::run(args, session),
         Verb::Explain(args) => explain::run(args, session),
         Verb::Completion(args) => completion::run(args, session),
         Verb::Man(args) => man::run(args, session),
