@@ -103,6 +103,22 @@ impl ComponentName {
         }
     }
 
+    /// The components that it cannot do without, wherever it runs; each must be named in its `needs`.
+    pub const fn needs(self) -> &'static [Self] {
+        match self {
+            Self::RedisExporter | Self::Requestor => &[Self::Redis],
+            Self::Grafana => &[Self::Prometheus],
+            Self::Uptrace => &[Self::Redis, Self::Postgresql, Self::Clickhouse],
+            Self::Runner => &[Self::Redis, Self::Requestor],
+            Self::Redis
+            | Self::NodeExporter
+            | Self::Prometheus
+            | Self::Alertmanager
+            | Self::Postgresql
+            | Self::Clickhouse => &[],
+        }
+    }
+
     /// Where the component's program comes from on a Debian or Ubuntu machine.
     pub const fn source(self) -> Source {
         match self {

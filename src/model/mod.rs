@@ -5,14 +5,26 @@
 
 pub mod argv;
 pub mod component;
+pub mod cross;
+pub mod diagnostic;
 pub mod digest;
 pub mod environment;
 pub mod facts;
 pub mod file;
+pub mod hide;
 pub mod ids;
 pub mod inventory;
+pub mod library;
+pub mod node;
 pub mod paths;
 pub mod probe;
 pub mod quantity;
+pub mod reader;
+pub mod scalars;
+pub mod schema;
 pub mod secret;
 pub mod service;
+pub mod source;
+pub mod suggest;
+pub mod valid;
+pub mod written;

@@ -1,0 +1,353 @@
+//! The one reader of what people write. It collects every mistake and stops at none.
+
+use super::component::ComponentName;
+use super::diagnostic::{Diagnostic, Kind};
+use super::node::{Entry, Node, Value};
+use super::schema::Key;
+use super::source::Place;
+use super::suggest;
+use std::collections::BTreeMap;
+
+/// Where something was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// Its key.
+    pub key: Place,
+    /// Its value.
+    pub value: Place,
+}
+
+/// A key of a file, perhaps written, perhaps not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Field<T> {
+    /// Nobody wrote it.
+    #[default]
+    Absent,
+    /// It was written, and what is wrong with it was told already.
+    Bad(At),
+    /// It was written so.
+    Given(At, T),
+}
+
+impl<T> Field<T> {
+    /// The value, if there is a good one.
+    pub const fn value(&self) -> Option<&T> {
+        match self {
+            Self::Given(_, value) => Some(value),
+            Self::Absent | Self::Bad(_) => None,
+        }
+    }
+
+    /// Where it was written.
+    pub const fn at(&self) -> Option<At> {
+        match self {
+            Self::Given(at, _) | Self::Bad(at) => Some(*at),
+            Self::Absent => None,
+        }
+    }
+
+    /// Whether nobody wrote it.
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+/// A second writing of a value that a base has already: where it is, and where the base has it.
+pub type Repeat = (At, At);
+
+impl<T: Readable> Field<T> {
+    /// Puts what `self` says over what `base` says. What says the same is noted in `repeats`.
+    #[must_use]
+    pub fn over(self, base: &Self, repeats: &mut Vec<Repeat>) -> Self {
+        match (self, base) {
+            (Self::Absent, base) => base.clone(),
+            // A table over one that is not whole is not whole itself: what seems missing may only be misspelt.
+            (Self::Given(at, _), Self::Bad(_)) if T::DEEP => Self::Bad(at),
+            (Self::Given(at, value), Self::Given(base_at, base)) => {
+                if !T::DEEP && value == *base {
+                    repeats.push((at, *base_at));
+                }
+                Self::Given(at, value.over(base, repeats))
+            }
+            (written, _) => written,
+        }
+    }
+
+    /// The same with the key's default where nobody wrote it.
+    #[must_use]
+    pub fn filled(self, key: &Key, at: At) -> Self {
+        match (self, key.default) {
+            (Self::Absent, Some(default)) => {
+                let value = match default {
+                    "[]" => Value::List(Vec::new()),
+                    text => Value::Scalar { text: text.to_owned(), plain: true },
+                };
+                let mut nobody = Vec::new();
+                T::read(&mut Reader::new(&mut nobody), &Node { place: at.value, value }, key)
+                    .map_or(Self::Absent, |value| Self::Given(at, value))
+            }
+            (Self::Given(place, value), _) => Self::Given(place, value.filled(place)),
+            (written, _) => written,
+        }
+    }
+}
+
+/// What can be read from a node.
+pub trait Readable: Sized + Clone + PartialEq {
+    /// What it looks like.
+    const FORM: super::schema::Form;
+    /// Whether it is merged key by key and not replaced as a whole.
+    const DEEP: bool = false;
+
+    /// Reads it; none when it is wrong, which was then told to the reader.
+    fn read(reader: &mut Reader<'_>, node: &Node, key: &Key) -> Option<Self>;
+
+    /// Puts it over what the base has.
+    #[must_use]
+    fn over(self, _base: &Self, _repeats: &mut Vec<Repeat>) -> Self {
+        self
+    }
+
+    /// The same with defaults where nobody wrote anything.
+    #[must_use]
+    fn filled(self, _at: At) -> Self {
+        self
+    }
+}
+
+/// Which table is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Here {
+    /// The top of an environment's file.
+    File,
+    /// The machine.
+    Machine,
+    /// A component.
+    Component(ComponentName),
+}
+
+/// Reads nodes and collects what is wrong with them.
+pub struct Reader<'a> {
+    out: &'a mut Vec<Diagnostic>,
+    /// The component that is being read.
+    pub component: Option<ComponentName>,
+}
+
+impl<'a> Reader<'a> {
+    /// One that tells `out`.
+    pub const fn new(out: &'a mut Vec<Diagnostic>) -> Self {
+        Self { out, component: None }
+    }
+
+    /// Notes a mistake.
+    pub fn tell(&mut self, diagnostic: Diagnostic) {
+        self.out.push(diagnostic);
+    }
+
+    /// Reads one key of a table.
+    pub fn field<T: Readable>(&mut self, found: &BTreeMap<&str, &Entry>, key: &Key) -> Field<T> {
+        found.get(key.name).map_or(Field::Absent, |entry| self.entry(entry, key))
+    }
+
+    /// Reads the value of an entry as `key` has it.
+    pub fn entry<T: Readable>(&mut self, entry: &Entry, key: &Key) -> Field<T> {
+        let at = At { key: entry.key_place, value: entry.node.place };
+        if entry.node.is_empty() {
+            let message = format!("`{}` has no value", entry.key);
+            let help = format!("write {}, or remove the line", T::FORM.expected());
+            self.tell(Diagnostic::new(Kind::EmptyValue, at.key, message).help(help));
+            return Field::Bad(at);
+        }
+        if entry.node.value == Value::Refused {
+            return Field::Bad(at);
+        }
+        T::read(self, &entry.node, key).map_or(Field::Bad(at), |value| Field::Given(at, value))
+    }
+
+    /// The entries of a mapping, each key once; a list or a text is told of.
+    pub fn entries<'n>(&mut self, node: &'n Node, name: &str) -> Option<Vec<&'n Entry>> {
+        let Value::Mapping(entries) = &node.value else {
+            self.wrong_type(node, name, "keys and values");
+            return None;
+        };
+        let mut seen: BTreeMap<&str, &Entry> = BTreeMap::new();
+        let mut once = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match seen.get(entry.key.as_str()) {
+                None => {
+                    seen.insert(&entry.key, entry);
+                    once.push(entry);
+                }
+                Some(first) => {
+                    let message = format!("`{}` is here twice", entry.key);
+                    let diagnostic = Diagnostic::new(Kind::DuplicateKey, entry.key_place, message)
+                        .label("again")
+                        .related(first.key_place, "the first one")
+                        .help("keep one of them");
+                    self.tell(diagnostic);
+                }
+            }
+        }
+        Some(once)
+    }
+
+    /// The entries of a table by key; what is no key of it is told of.
+    pub fn table<'n>(&mut self, node: &'n Node, name: &str, here: Here) -> Option<BTreeMap<&'n str, &'n Entry>> {
+        let keys = here.keys();
+        let (known, unknown): (Vec<&Entry>, Vec<&Entry>) =
+            self.entries(node, name)?.into_iter().partition(|entry| keys.contains(&entry.key.as_str()));
+        for entry in unknown {
+            let diagnostic = here.unknown(entry);
+            self.tell(diagnostic);
+        }
+        Some(known.into_iter().map(|entry| (entry.key.as_str(), entry)).collect())
+    }
+
+    /// The text of a scalar; another kind of node is told of.
+    pub fn scalar<'n>(&mut self, node: &'n Node, key: &Key) -> Option<(&'n str, bool)> {
+        match &node.value {
+            Value::Scalar { text, plain } => Some((text, *plain)),
+            _ => {
+                self.wrong_type(node, key.name, &key.form.expected());
+                None
+            }
+        }
+    }
+
+    /// Reads a scalar with `parse`, whose error is the message.
+    pub fn parsed<T>(&mut self, node: &Node, key: &Key, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let (text, _) = self.scalar(node, key)?;
+        parse(text).map_err(|error| self.tell(Diagnostic::new(Kind::BadValue, node.place, shortened(&error)))).ok()
+    }
+
+    /// Reads a scalar with `parse` and holds it against the key's limits.
+    pub fn limited<T: PartialOrd>(
+        &mut self,
+        node: &Node,
+        key: &Key,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.parsed(node, key, &parse)?;
+        let Some((least, most)) = key.within else { return Some(value) };
+        // The limits are ours: a test holds that all of them can be read.
+        let inside = parse(least).is_ok_and(|least| value >= least) && parse(most).is_ok_and(|most| value <= most);
+        if !inside {
+            let text = self.scalar(node, key).map(|(text, _)| shortened(text)).unwrap_or_default();
+            let message = format!("`{}` is {least} to {most}, not {text}", key.name);
+            self.tell(Diagnostic::new(Kind::OutOfRange, node.place, message));
+        }
+        inside.then_some(value)
+    }
+
+    /// Tells that `node` is of the wrong type.
+    pub fn wrong_type(&mut self, node: &Node, name: &str, expected: &str) {
+        let found = match &node.value {
+            Value::Refused => return,
+            Value::Scalar { .. } if node.is_empty() => "nothing".to_owned(),
+            Value::Scalar { text, plain: true } if is_number(text) => format!("the number {}", shortened(text)),
+            Value::Scalar { text, plain: true } if is_bool(text) => format!("`{text}`"),
+            Value::Scalar { .. } => "a text".to_owned(),
+            Value::List(_) => "a list".to_owned(),
+            Value::Mapping(_) => "keys and values".to_owned(),
+        };
+        let message = match name {
+            "" => format!("the file must hold {expected}, not {found}"),
+            name => format!("`{name}` takes {expected}, not {found}"),
+        };
+        self.tell(Diagnostic::new(Kind::WrongType, node.place, message));
+    }
+}
+
+/// Whether YAML takes the plain text for a number.
+pub fn is_number(text: &str) -> bool {
+    let digits = text.trim_start_matches(['+', '-']);
+    let based = ["0x", "0o"].iter().any(|prefix| digits.starts_with(prefix));
+    based
+        || matches!(digits.to_lowercase().as_str(), ".inf" | ".nan")
+        || (digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok())
+}
+
+/// Whether YAML takes the plain text for true or false.
+pub fn is_bool(text: &str) -> bool {
+    matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
+}
+
+/// A text from a file, short enough for a message.
+pub fn shortened(text: &str) -> String {
+    const LONGEST: usize = 160;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+impl Here {
+    /// The keys of the table.
+    fn keys(self) -> Vec<&'static str> {
+        self.table()
+            .iter()
+            .filter(|key| self.component().is_none_or(|component| key.is_of(component)))
+            .map(|key| key.name)
+            .collect()
+    }
+
+    /// The whole table.
+    fn table(self) -> &'static [Key] {
+        match self {
+            Self::File => super::written::EnvironmentFile::KEYS,
+            Self::Machine => super::written::MachineFile::KEYS,
+            Self::Component(_) => super::written::ComponentFile::KEYS,
+        }
+    }
+
+    const fn component(self) -> Option<ComponentName> {
+        match self {
+            Self::Component(component) => Some(component),
+            Self::File | Self::Machine => None,
+        }
+    }
+
+    /// Tells what is wrong with a key that is none of the table's: another component has it, it belongs elsewhere, or
+    /// nothing is known of it.
+    fn unknown(self, entry: &Entry) -> Diagnostic {
+        let key = shortened(&entry.key);
+        let elsewhere = |home: &str| {
+            let message = format!("`{key}` does not belong here");
+            Diagnostic::new(Kind::MisplacedKey, entry.key_place, message).help(format!("move it {home}"))
+        };
+        let in_table = |table: &[Key]| table.iter().any(|known| known.name == key);
+        if let Self::Component(component) = self {
+            let foreign = self.table().iter().find(|known| known.name == key);
+            if let Some(foreign) = foreign {
+                let owners = suggest::list(foreign.of.iter().map(|owner| owner.as_str()));
+                let message = format!("`{key}` is an option of {owners}, and {component} has none of that name");
+                return Diagnostic::new(Kind::ForeignOption, entry.key_place, message).help("remove it");
+            }
+            if component.ports().iter().any(|(port, _)| *port == key) {
+                return elsewhere("into this component's `ports`");
+            }
+            if component.secrets().contains(&key.as_str()) {
+                return elsewhere("into this component's `secrets`");
+            }
+        }
+        if key == "<<" {
+            let message = "a YAML merge key is not read here";
+            return Diagnostic::new(Kind::Alias, entry.key_place, message)
+                .help("say `extends: NAME` at the top of the file");
+        }
+        if ComponentName::parse(&key).is_some() {
+            return elsewhere("under `stack` at the top of the file");
+        }
+        if in_table(Self::File.table()) {
+            return elsewhere("to the top of the file");
+        }
+        if in_table(Self::Machine.table()) {
+            return elsewhere("under `machine` at the top of the file");
+        }
+        if in_table(super::written::ComponentFile::KEYS) {
+            return elsewhere("to a component, under `stack`");
+        }
+        let help = suggest::help(&key, self.keys());
+        Diagnostic::new(Kind::UnknownKey, entry.key_place, format!("nothing is known of a key `{key}` here")).help(help)
+    }
+}
