@@ -2,8 +2,51 @@
 
 use crate::model::ids::{EnvName, RunId, StepId};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 pub mod summary;
+
+/// Where events go: stamps each with the time, the environment and the run, and hands it to the listener.
+#[derive(Clone)]
+pub struct Teller {
+    env: EnvName,
+    run: Option<RunId>,
+    clock: Arc<dyn Fn() -> String + Send + Sync>,
+    listener: Arc<dyn Fn(Event) + Send + Sync>,
+}
+
+impl Teller {
+    /// Hands each event to `listener`, which must not block. `clock` gives the time as RFC 3339.
+    pub fn new(
+        env: EnvName,
+        clock: impl Fn() -> String + Send + Sync + 'static,
+        listener: impl Fn(Event) + Send + Sync + 'static,
+    ) -> Self {
+        Self { env, run: None, clock: Arc::new(clock), listener: Arc::new(listener) }
+    }
+
+    /// Nobody listens.
+    pub fn silent(env: EnvName) -> Self {
+        Self::new(env, String::new, |_| {})
+    }
+
+    /// The same, for the events of one run.
+    #[must_use]
+    pub fn of_run(&self, run: &RunId) -> Self {
+        Self { run: Some(run.clone()), ..self.clone() }
+    }
+
+    /// Tells it.
+    pub fn tell(&self, kind: EventKind) {
+        (self.listener)(Event {
+            schema: Event::SCHEMA,
+            at: (self.clock)(),
+            env: self.env.clone(),
+            run: self.run.clone(),
+            kind,
+        });
+    }
+}
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

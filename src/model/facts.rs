@@ -1,6 +1,6 @@
 //! What the journals remember because the world cannot tell it.
 
-use super::component::PortKey;
+use super::component::{ComponentName, PortKey};
 use super::ids::EnvId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,12 +18,16 @@ pub struct Facts {
     /// The packages that we asked apt to install, which `down` names and leaves.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub packages: BTreeSet<String>,
-    /// The system units that were not there before our install, and which must end disabled.
+    /// The system units that an install of ours has brought or will bring, and which must end disabled. Empty once
+    /// the install was seen to end.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub new_units: BTreeSet<String>,
-    /// Whether a `policy-rc.d` of ours may stand on the host.
+    /// Whether a `policy-rc.d` of ours may stand on the host, because an install was not seen to end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub policy_placed: bool,
+    /// The components that were started and have not been seen to be ready since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unready: BTreeSet<ComponentName>,
 }
 
 impl Facts {
@@ -36,5 +40,19 @@ impl Facts {
         self.packages.extend(later.packages.iter().cloned());
         self.new_units.extend(later.new_units.iter().cloned());
         self.policy_placed |= later.policy_placed;
+        self.unready.extend(&later.unready);
+    }
+
+    /// Takes away what a later entry has settled: units, the `policy-rc.d`, components that are ready. An identity,
+    /// ports and packages are never settled.
+    pub fn settle(&mut self, settled: &Self) {
+        self.new_units.retain(|unit| !settled.new_units.contains(unit));
+        self.policy_placed &= !settled.policy_placed;
+        self.unready.retain(|component| !settled.unready.contains(component));
+    }
+
+    /// Whether there is nothing to remember.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }

@@ -1,7 +1,7 @@
 //! Everything that can be done to the world: a closed enum of data, nested by owner.
 //!
 //! A new action does not compile until it is performed (`engine`, `deployer`), displayed ([`Action::lines`]), given its
-//! teardown twin ([`Action::teardown`]) and has said what it must remember ([`Action::facts`]).
+//! teardown twin ([`Action::teardown`]) and has said what it must remember ([`Action::facts`], [`Action::settles`]).
 
 use crate::model::component::{ComponentName, PortKey};
 use crate::model::facts::Facts;
@@ -205,6 +205,9 @@ impl Action {
                 ..Facts::default()
             },
             Self::Host(HostAction::ReservePorts { ports }) => Facts { ports: ports.clone(), ..Facts::default() },
+            Self::Host(HostAction::StartService { spec, .. }) => {
+                Facts { unready: BTreeSet::from([spec.component]), ..Facts::default() }
+            }
             Self::Env(EnvAction::Replan { .. } | EnvAction::Forget { .. })
             | Self::Host(
                 HostAction::SettlePackages { .. }
@@ -213,9 +216,35 @@ impl Action {
                 | HostAction::Prepare { .. }
                 | HostAction::StopOrphans { .. }
                 | HostAction::StartAgent { .. }
-                | HostAction::StartService { .. }
                 | HostAction::AwaitReady { .. }
                 | HostAction::StopService { .. }
+                | HostAction::StopAgent { .. }
+                | HostAction::RemovePaths { .. },
+            ) => Facts::default(),
+        }
+    }
+
+    /// What need not be remembered any longer once the action has succeeded.
+    pub fn settles(&self) -> Facts {
+        match self {
+            Self::Host(HostAction::InstallPackages { new_units, .. }) => {
+                Facts { policy_placed: true, new_units: new_units.clone(), ..Facts::default() }
+            }
+            Self::Host(HostAction::SettlePackages { disable_units, .. }) => {
+                Facts { policy_placed: true, new_units: disable_units.clone(), ..Facts::default() }
+            }
+            Self::Host(HostAction::AwaitReady { component, .. } | HostAction::StopService { component, .. }) => {
+                Facts { unready: BTreeSet::from([*component]), ..Facts::default() }
+            }
+            Self::Env(EnvAction::Claim { .. } | EnvAction::Replan { .. } | EnvAction::Forget { .. })
+            | Self::Host(
+                HostAction::ReservePorts { .. }
+                | HostAction::StoreSecrets { .. }
+                | HostAction::WriteFiles { .. }
+                | HostAction::Prepare { .. }
+                | HostAction::StopOrphans { .. }
+                | HostAction::StartAgent { .. }
+                | HostAction::StartService { .. }
                 | HostAction::StopAgent { .. }
                 | HostAction::RemovePaths { .. },
             ) => Facts::default(),

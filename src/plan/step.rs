@@ -1,6 +1,6 @@
 //! The nodes of a plan, and the plan.
 
-use super::action::Action;
+use super::action::{Action, EnvAction};
 use crate::model::component::{ComponentName, PortKey};
 use crate::model::digest;
 use crate::model::ids::{EnvId, EnvName, StepId};
@@ -69,9 +69,12 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Whether the run must observe and plan again after the last step.
-    pub fn ends_in_replan(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.action, Action::Env(super::action::EnvAction::Replan { .. })))
+    /// What was made, in a word, when the run must observe and plan again after the last step.
+    pub fn replan_layer(&self) -> Option<&str> {
+        self.steps.iter().find_map(|step| match &step.action {
+            Action::Env(EnvAction::Replan { layer }) => Some(layer.as_str()),
+            _ => None,
+        })
     }
 
     /// The digest of the whole plan.

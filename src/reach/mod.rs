@@ -1,1 +1,3 @@
-//! The one way to a component.
+//! The one way to a component, and the one way to wait.
+
+pub mod wait;
