@@ -2,7 +2,9 @@
 
 use crate::model::component::ComponentName;
 use crate::model::ids::{EnvId, EnvName};
+use crate::model::quantity::Version;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The report of a run of checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ pub struct Evidence {
     pub at: String,
     /// How long all of it took.
     pub millis: u64,
+    /// The program of each component that runs: the version that was proved.
+    pub versions: BTreeMap<ComponentName, Version>,
     /// The checks, in the order in which they are shown.
     pub checks: Vec<CheckResult>,
 }
@@ -34,6 +38,9 @@ pub struct CheckResult {
     pub outcome: Outcome,
     /// What was seen: the proof, the failure, or why it was skipped.
     pub detail: String,
+    /// What should have been seen instead, when it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
     /// What to type next, when it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
