@@ -1,3 +1,42 @@
 //! Values to text: every configuration file, rule and dashboard, and how each component is started. No input or output.
 
 pub mod native;
+pub mod rules;
+mod yaml;
+
+use crate::model::component::{ComponentName, PortKey};
+use crate::model::ids::BadId;
+use std::path::PathBuf;
+
+/// Why something cannot be rendered. Each is a mistake in how the view was made, or a path that no file can hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// The component, or one that it cannot do without, is not part of what runs.
+    #[error("{0} does not run here, so nothing is rendered for it")]
+    NotActive(ComponentName),
+    /// No number was chosen for a port.
+    #[error("no number was chosen for port {0}")]
+    NoPort(PortKey),
+    /// A component has the options of another kind.
+    #[error("{0} has options that are not its own")]
+    Options(ComponentName),
+    /// The component is of a later release.
+    #[error("{0} is not contained in this release")]
+    Later(ComponentName),
+    /// A secret has no valid name.
+    #[error("a secret's name is malformed: {0}")]
+    Secret(#[from] BadId),
+    /// A path cannot stand in a configuration file.
+    #[error("the path {} holds characters that a configuration file cannot: use a folder without them", .0.display())]
+    Path(PathBuf),
+    /// A value has no text form.
+    #[error("{0}")]
+    Text(String),
+}
+
+/// The comment at the head of a file whose comments begin with `#`.
+fn banner(made_for: &str) -> String {
+    format!(
+        "# Made by reportctl for environment {made_for}. Changes here are overwritten by the next `reportctl up`.\n"
+    )
+}

@@ -8,5 +8,7 @@ mod failures;
 mod usage;
 mod walls;
 
+mod render_alertmanager;
+mod render_prometheus;
 mod render_redis;
 mod render_support;

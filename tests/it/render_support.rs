@@ -16,8 +16,17 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+/// What runs on a machine that has Debian's packages only.
+pub const LOCAL: [ComponentName; 5] = [
+    ComponentName::Redis,
+    ComponentName::RedisExporter,
+    ComponentName::NodeExporter,
+    ComponentName::Prometheus,
+    ComponentName::Alertmanager,
+];
 
 /// An environment with every component, made by hand so that these tests stand on rendering alone.
 pub fn environment() -> Environment {
@@ -233,6 +242,20 @@ pub fn need(program: &Path, package: &str) {
     assert!(program.exists(), "{} is missing: apt-get install --no-install-recommends {package}", program.display());
 }
 
+/// Runs a real tool to its end.
+pub fn tool(package: &str, argv: &[&str]) -> Output {
+    let program = std::env::split_paths("/usr/bin:/usr/sbin:/bin:/usr/local/bin")
+        .map(|folder| folder.join(argv[0]))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("{} is missing: apt-get install --no-install-recommends {package}", argv[0]));
+    Command::new(program).args(&argv[1..]).stdin(Stdio::null()).env("LC_ALL", "C").output().unwrap()
+}
+
+/// What a tool said on both streams.
+pub fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
 /// A port that nobody listens on.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -250,11 +273,21 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// `POST` of a JSON text on the loopback address: status and body.
+pub fn post(port: u16, path: &str, body: &str) -> Option<(u16, String)> {
+    let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    exchange(port, &format!("POST {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n{head}\r\n{body}"))
+}
+
 /// `GET` on the loopback address: status and body.
 pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
+    exchange(port, &format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"))
+}
+
+fn exchange(port: u16, request: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").ok()?;
+    stream.write_all(request.as_bytes()).ok()?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).ok()?;
     let answer = String::from_utf8_lossy(&bytes).into_owned();

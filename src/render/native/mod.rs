@@ -4,14 +4,17 @@
 //! The same view gives the same bytes. Secrets stand in the text as references, and never in arguments or variables.
 //! Everything listens on 127.0.0.1 and nowhere else.
 
+mod alertmanager;
 mod exporters;
+mod prometheus;
 mod redis;
 
+pub use super::RenderError;
 use crate::model::component::{ComponentName, PortKey};
 use crate::model::digest;
 use crate::model::environment::{Component, Environment};
 use crate::model::file::{Folder, RenderedFile};
-use crate::model::ids::{BadId, EnvId, SecretName};
+use crate::model::ids::{EnvId, SecretName};
 use crate::model::inventory::Program;
 use crate::model::paths::Paths;
 use crate::model::probe::Probe;
@@ -82,29 +85,6 @@ pub struct Prepare {
     pub proof: PathBuf,
 }
 
-/// Why something cannot be rendered. Each is a mistake in how the view was made, or a path that no file can hold.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RenderError {
-    /// The component, or one that it cannot do without, is not part of what runs.
-    #[error("{0} does not run here, so nothing is rendered for it")]
-    NotActive(ComponentName),
-    /// No number was chosen for a port.
-    #[error("no number was chosen for port {0}")]
-    NoPort(PortKey),
-    /// A component has the options of another kind.
-    #[error("{0} has options that are not its own")]
-    Options(ComponentName),
-    /// The component is of a later release.
-    #[error("{0} is not contained in this release")]
-    Later(ComponentName),
-    /// A secret has no valid name.
-    #[error("a secret's name is malformed: {0}")]
-    Secret(#[from] BadId),
-    /// A path cannot stand in a configuration file.
-    #[error("the path {} holds characters that a configuration file cannot: use a folder without them", .0.display())]
-    Path(PathBuf),
-}
-
 /// What `name` needs in order to run.
 ///
 /// Errors: it does not run here, or the view is incomplete.
@@ -113,9 +93,9 @@ pub fn native(view: &View<'_>, name: ComponentName) -> Result<Native, RenderErro
         ComponentName::Redis => redis::native(view),
         ComponentName::RedisExporter => exporters::redis(view),
         ComponentName::NodeExporter => exporters::node(view),
-        ComponentName::Prometheus
-        | ComponentName::Alertmanager
-        | ComponentName::Grafana
+        ComponentName::Prometheus => prometheus::native(view),
+        ComponentName::Alertmanager => alertmanager::native(view),
+        ComponentName::Grafana
         | ComponentName::Postgresql
         | ComponentName::Clickhouse
         | ComponentName::Uptrace
