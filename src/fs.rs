@@ -84,6 +84,13 @@ pub struct Meta {
     pub len: u64,
 }
 
+/// What changes when the content of a file or folder does: its device, inode, length and time of change in nanoseconds.
+/// None when it is not there or cannot be looked at. Links are followed.
+pub fn stamp(path: &Path) -> Option<String> {
+    let meta = fs::metadata(path).ok()?;
+    Some(format!("{}:{}:{}:{}.{:09}", meta.dev(), meta.ino(), meta.len(), meta.ctime(), meta.ctime_nsec()))
+}
+
 /// The names in a folder, sorted; none when the folder is not there.
 pub fn list(folder: &Path) -> Result<Vec<String>, FsError> {
     let entries = match fs::read_dir(folder) {
@@ -261,6 +268,16 @@ pub fn read_from(path: &Path, offset: u64, limit: u64) -> Result<(Vec<u8>, u64),
         file.take(limit).read_to_end(&mut bytes).map_err(cannot("read", path))?;
     }
     Ok((bytes, len))
+}
+
+/// Reads at most `limit` bytes of a file whose length the kernel does not tell, as in `/proc`. Says whether that was all.
+pub fn read_stream(path: &Path, limit: u64) -> Result<(Vec<u8>, bool), FsError> {
+    let file = File::open(path).map_err(cannot("read", path))?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(cannot("read", path))?;
+    let whole = bytes.len() as u64 <= limit;
+    bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok((bytes, whole))
 }
 
 /// A lock that the kernel frees when the process ends, however it ends.

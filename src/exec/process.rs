@@ -24,8 +24,12 @@ pub struct Identity {
 pub struct Reading {
     /// Who it is.
     pub identity: Identity,
+    /// Its parent.
+    pub parent: u32,
     /// Its process group.
     pub group: u32,
+    /// Its session.
+    pub session: u32,
     /// Whether it has ended and only waits to be reaped.
     pub ended: bool,
 }
@@ -48,10 +52,12 @@ fn parse_stat(pid: u32, text: &str) -> Option<Reading> {
     let (_, rest) = text.rsplit_once(") ")?;
     let mut fields = rest.split(' ');
     let state = fields.next()?;
-    let group = fields.nth(1)?.parse().ok()?;
-    // Field 22 of the page; the state is field 3 and the group is field 5.
-    let started = fields.nth(16)?.trim().parse().ok()?;
-    Some(Reading { identity: Identity { pid, started }, group, ended: matches!(state, "Z" | "X") })
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    let session = fields.next()?.parse().ok()?;
+    // Field 22 of the page; the state is field 3 and the session is field 6.
+    let started = fields.nth(15)?.trim().parse().ok()?;
+    Some(Reading { identity: Identity { pid, started }, parent, group, session, ended: matches!(state, "Z" | "X") })
 }
 
 /// Sends a signal to a whole process group.
@@ -156,8 +162,9 @@ mod tests {
 
     #[test]
     fn a_strange_name_does_not_shift_the_fields() {
-        let stat = "77 (a) b (c) S 1 70 70 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 0 0 18446744073709551615\n";
-        let expected = Reading { identity: Identity { pid: 77, started: 4242 }, group: 70, ended: false };
+        let stat = "77 (a) b (c) S 1 70 71 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 0 0 18446744073709551615\n";
+        let expected =
+            Reading { identity: Identity { pid: 77, started: 4242 }, parent: 1, group: 70, session: 71, ended: false };
         assert_eq!(parse_stat(77, stat), Some(expected));
         assert_eq!(parse_stat(77, "77 (a) S 1"), None);
     }

@@ -82,6 +82,11 @@ impl Paths {
         self.root.join("agent")
     }
 
+    /// Holds what was learnt of programs and packages, which costs too much to ask each time. May be lost.
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
     /// Holds what failed runs gathered.
     pub fn dossiers(&self) -> PathBuf {
         self.root.join("dossiers")

@@ -1,3 +1,8 @@
 //! The one way to a component, and the one way to wait.
 
+mod direct;
+mod probe;
 pub mod wait;
+
+pub use direct::{Direct, Method, Query, ReachError, Reply, redis_error};
+pub use probe::holds;

@@ -1,3 +1,9 @@
 //! This host: its packages, ports and processes, and the agent that looks after the components.
 
 pub mod agent;
+pub mod apt;
+mod cache;
+pub mod ports;
+pub mod processes;
+pub mod programs;
+pub mod secrets;
