@@ -4,11 +4,13 @@
 #![allow(clippy::disallowed_macros, reason = "the one place that prints")]
 #![expect(dead_code, reason = "the verbs that ask and narrate come next")]
 
+pub mod evidence;
 pub mod json;
 pub mod progress;
 pub mod report;
 pub mod style;
 pub mod table;
+pub mod wrap;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Mutex;

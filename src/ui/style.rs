@@ -50,12 +50,18 @@ impl Paint {
     }
 }
 
-/// The text with control characters made visible, so that a foreign program's words cannot steer the terminal. Line
-/// ends and tabs stay.
+/// Whether the character steers a terminal, or changes the direction in which the text around it reads. Line ends and
+/// tabs do too.
+pub fn is_wild(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text with wild characters made visible, so that a foreign program's words cannot steer the terminal. Line ends
+/// and tabs stay.
 pub fn tame(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            let wild = c.is_control() && c != '\n' && c != '\t';
+            let wild = is_wild(c) && c != '\n' && c != '\t';
             let (one, more) = if wild { (None, Some(c.escape_default())) } else { (Some(c), None) };
             one.into_iter().chain(more.into_iter().flatten())
         })
@@ -75,5 +81,6 @@ mod tests {
     #[test]
     fn foreign_words_cannot_steer_the_terminal() {
         assert_eq!(tame("a\u{1b}[2Jb\r\n\tc\u{7}"), "a\\u{1b}[2Jb\\r\n\tc\\u{7}");
+        assert_eq!(tame("\u{9b}2J \u{202e}txt.exe"), "\\u{9b}2J \\u{202e}txt.exe");
     }
 }
