@@ -33,6 +33,8 @@ fn harmless(document: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, reason = "a test may fail by panicking")]
+
     use super::*;
 
     #[test]

@@ -33,6 +33,7 @@ struct Page {
     /// Whether a machine can read `at`.
     timed: bool,
     took: String,
+    versions: String,
     counts: Vec<Count>,
     failures: Vec<Check>,
     components: Vec<Component>,
@@ -64,14 +65,23 @@ struct Check {
     title: String,
     outcome: &'static str,
     detail: String,
-    advice: Option<String>,
+    expected: Option<String>,
+    advice: Option<Vec<Piece>>,
     took: String,
+}
+
+/// A part of a text.
+#[derive(Serialize)]
+struct Piece {
+    text: String,
+    /// Whether it can be typed: it stood between backticks.
+    typed: bool,
 }
 
 /// Why some checks were skipped.
 #[derive(Serialize)]
 struct Reason {
-    reason: String,
+    reason: Vec<Piece>,
     checks: Vec<Check>,
 }
 
@@ -89,6 +99,7 @@ impl Page {
             spoken_at: tame(&words::spoken_moment(&evidence.at)),
             timed: words::is_moment(&evidence.at),
             took: words::duration(evidence.millis),
+            versions: words::versions(evidence, |component| words::component(component).0),
             counts: [Outcome::Passed, Outcome::Failed, Outcome::Skipped]
                 .map(|outcome| Count { outcome: words::outcome(outcome), number: evidence.count(outcome) })
                 .into(),
@@ -111,7 +122,7 @@ fn verdict(evidence: &Evidence) -> (&'static str, String, String) {
     let ran = words::checks(passed + failed);
     match (passed, failed) {
         (0, 0) => ("none", "Nothing was proved".to_owned(), format!("No check was run. {left_out}")),
-        (_, 0) => ("good", "Everything that was checked works".to_owned(), format!("{ran} passed. {left_out}")),
+        (_, 0) => ("good", "All that was checked works".to_owned(), format!("{ran} passed. {left_out}")),
         (0, _) => ("bad", "Nothing that was checked works".to_owned(), format!("{ran} failed. {left_out}")),
         (_, 1) => ("bad", "One thing does not work".to_owned(), format!("1 of {ran} failed. {left_out}")),
         _ => ("bad", format!("{failed} things do not work"), format!("{failed} of {ran} failed. {left_out}")),
@@ -134,14 +145,15 @@ impl Component {
 
 impl Check {
     fn of(check: &CheckResult) -> Self {
-        let advice = check.advice.as_deref().map(str::trim).filter(|advice| !advice.is_empty());
+        let some = |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(tame);
         Self {
             name: tame(&check.name),
             component: words::component(check.component).0,
             title: tame(&check.title),
             outcome: words::outcome(check.outcome),
             detail: tame(check.detail.trim()),
-            advice: advice.map(tame),
+            expected: some(&check.expected),
+            advice: some(&check.advice).map(|advice| pieces(&advice)),
             took: words::duration(check.millis),
         }
     }
@@ -150,12 +162,45 @@ impl Check {
 impl Reason {
     fn of((reason, checks): &Group<'_, &str>) -> Self {
         let reason = if reason.is_empty() { "no reason given" } else { reason };
-        Self { reason: tame(reason), checks: checks.iter().copied().map(Check::of).collect() }
+        Self { reason: pieces(&tame(reason)), checks: checks.iter().copied().map(Check::of).collect() }
+    }
+}
+
+/// The text as a sentence, apart where backticks are. A backtick without its like is only a character.
+fn pieces(text: &str) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut rest = text;
+    while let Some((before, (typed, after))) =
+        rest.split_once('`').and_then(|(before, more)| Some((before, more.split_once('`')?)))
+    {
+        pieces.push(Piece { text: before.to_owned(), typed: false });
+        pieces.push(Piece { text: typed.to_owned(), typed: true });
+        rest = after;
+    }
+    pieces.push(Piece { text: rest.to_owned(), typed: false });
+    pieces.retain(|piece| !piece.text.is_empty());
+    if let Some(first) = pieces.first_mut().filter(|piece| !piece.typed) {
+        first.text = capitalised(&first.text);
+    }
+    pieces
+}
+
+/// The text with a capital letter first, if its first word is an ordinary one.
+fn capitalised(text: &str) -> String {
+    let (word, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+    let mut chars = word.chars();
+    match chars.next() {
+        Some(first) if word.chars().all(char::is_alphabetic) => {
+            first.to_uppercase().chain(chars).chain(rest.chars()).collect()
+        }
+        _ => text.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, reason = "a test may fail by panicking")]
+
     use super::super::samples;
     use super::*;
 
@@ -168,9 +213,9 @@ mod tests {
         insta::assert_snapshot!("html_failed", page(&samples::some_failed()));
         let headlines = samples::all().map(|evidence| verdict(&evidence).1);
         let expected = [
-            "Everything that was checked works",
+            "All that was checked works",
             "2 things do not work",
-            "Everything that was checked works",
+            "All that was checked works",
             "Nothing was proved",
             "One thing does not work",
         ];
@@ -208,6 +253,7 @@ mod tests {
             name: "a".to_owned(),
             title: "a".to_owned(),
             detail: "a".to_owned(),
+            expected: Some("a".to_owned()),
             advice: Some("a".to_owned()),
             ..check.clone()
         };
@@ -217,6 +263,17 @@ mod tests {
         for mark in ['<', '>', '"', '\''] {
             assert_eq!(text.matches(mark).count(), harmless.matches(mark).count(), "{mark}");
         }
+    }
+
+    #[test]
+    fn what_stands_between_backticks_can_be_typed() {
+        let told = |text| pieces(text).into_iter().map(|piece| (piece.text, piece.typed)).collect::<Vec<_>>();
+        let own = |text: &str, typed| (text.to_owned(), typed);
+        assert_eq!(told("see `a b`, then"), [own("See ", false), own("a b", true), own(", then", false)]);
+        assert_eq!(told("`a`"), [own("a", true)]);
+        assert_eq!(told("it`s 5"), [own("it`s 5", false)]);
+        assert_eq!(told("redis_up is 0"), [own("redis_up is 0", false)]);
+        assert_eq!(told(""), []);
     }
 
     /// Writes the samples for somebody who wants to look at them.

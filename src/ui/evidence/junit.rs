@@ -5,7 +5,9 @@ use super::grouped;
 use quick_xml::Writer;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesDecl, BytesStart, BytesText, Event};
+use reportctl::model::component::ComponentName;
 use reportctl::smoke::evidence::{CheckResult, Evidence, Outcome};
+use std::fmt::Write as _;
 use std::io;
 
 /// Writes the document.
@@ -25,7 +27,7 @@ fn document(out: &mut Out, evidence: &Evidence) -> io::Result<()> {
     root.extend(counts(&evidence.checks.iter().collect::<Vec<_>>(), evidence.millis, &evidence.at));
     element(out, "testsuites", &root, |out| {
         let suites = grouped(evidence.checks.iter(), |check| check.component);
-        suites.iter().try_for_each(|(component, checks)| suite(out, evidence, component.as_str(), checks))
+        suites.iter().try_for_each(|(component, checks)| suite(out, evidence, *component, checks))
     })
 }
 
@@ -42,13 +44,15 @@ fn counts(checks: &[&CheckResult], millis: u64, at: &str) -> [(&'static str, Str
     ]
 }
 
-fn suite(out: &mut Out, evidence: &Evidence, component: &str, checks: &[&CheckResult]) -> io::Result<()> {
+fn suite(out: &mut Out, evidence: &Evidence, component: ComponentName, checks: &[&CheckResult]) -> io::Result<()> {
     let millis = checks.iter().fold(0_u64, |sum, check| sum.saturating_add(check.millis));
-    let mut attributes = vec![("name", component.to_owned())];
+    let mut attributes = vec![("name", component.as_str().to_owned())];
     attributes.extend(counts(checks, millis, &evidence.at));
+    let mut properties = vec![("environment", evidence.env.to_string()), ("identity", evidence.id.to_string())];
+    properties.extend(evidence.versions.get(&component).map(|version| ("version", version.to_string())));
     element(out, "testsuite", &attributes, |out| {
         element(out, "properties", &[], |out| {
-            for (name, value) in [("environment", evidence.env.to_string()), ("identity", evidence.id.to_string())] {
+            for (name, value) in properties {
                 leaf(out, "property", &[("name", name.to_owned()), ("value", value)], "")?;
             }
             Ok(())
@@ -72,8 +76,12 @@ fn case(out: &mut Out, check: &CheckResult) -> io::Result<()> {
         Outcome::Failed => {
             let first = check.detail.lines().next().unwrap_or_default();
             let kind = [("message", first.to_owned()), ("type", "failed-check".to_owned())];
-            let advice = check.advice.as_ref().map(|advice| format!("\n\nWhat to do next: {advice}"));
-            let told = format!("{}\n\n{}{}", check.title, check.detail, advice.unwrap_or_default());
+            let mut told = format!("{}\n\n{}", check.title, check.detail);
+            for (label, words) in [("Expected", &check.expected), ("What to do next", &check.advice)] {
+                if let Some(words) = words {
+                    let _ = write!(told, "\n\n{label}: {words}");
+                }
+            }
             leaf(out, "failure", &kind, &told)
         }
     })
@@ -121,6 +129,8 @@ fn seconds(millis: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
+
     use super::super::samples;
     use super::*;
     use quick_xml::Reader;

@@ -77,6 +77,8 @@ fn ended(evidence: &Evidence, outcome: Outcome) -> impl Iterator<Item = &CheckRe
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, reason = "a test may fail by panicking")]
+
     use super::*;
 
     #[test]

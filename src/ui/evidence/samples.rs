@@ -1,9 +1,12 @@
 //! Evidence as it could be, for tests.
+#![allow(clippy::expect_used, reason = "a test may fail by panicking")]
 
 use Outcome::{Failed, Passed, Skipped};
 use reportctl::model::component::ComponentName;
 use reportctl::model::ids::{EnvId, EnvName};
+use reportctl::model::quantity::Version;
 use reportctl::smoke::evidence::{CheckResult, Evidence, Outcome};
+use std::collections::BTreeMap;
 
 /// Each sample.
 pub fn all() -> [Evidence; 5] {
@@ -11,12 +14,19 @@ pub fn all() -> [Evidence; 5] {
 }
 
 fn evidence(checks: Vec<CheckResult>) -> Evidence {
+    let versions = [
+        (ComponentName::Redis, "8.0.2"),
+        (ComponentName::Prometheus, "2.53.3"),
+        (ComponentName::Alertmanager, "0.28.1"),
+    ];
+    let versions = versions.map(|(component, version)| (component, Version::parse(version).expect("a version")));
     Evidence {
         schema: Evidence::SCHEMA,
         env: EnvName::parse("local").expect("a name"),
         id: EnvId::parse("local-7f3k9q2m").expect("an identity"),
         at: "2026-03-09T14:05:06Z".to_owned(),
         millis: checks.iter().map(|check| check.millis).sum(),
+        versions: if checks.is_empty() { BTreeMap::new() } else { versions.into() },
         checks,
     }
 }
@@ -35,6 +45,7 @@ fn check(
         title: title.to_owned(),
         outcome,
         detail: detail.to_owned(),
+        expected: None,
         advice: None,
         millis,
     }
@@ -103,20 +114,23 @@ pub fn green() -> Evidence {
 /// Two failed, three skipped.
 pub fn some_failed() -> Evidence {
     let mut evidence = green();
-    let mut fail = |name: &str, detail: &str, advice: Option<&str>| {
+    let mut fail = |name: &str, detail: &str, expected: Option<&str>, advice: Option<&str>| {
         let check = evidence.checks.iter_mut().find(|check| check.name == name).expect("a check");
         check.outcome = Failed;
         detail.clone_into(&mut check.detail);
+        check.expected = expected.map(str::to_owned);
         check.advice = advice.map(str::to_owned);
     };
     fail(
         "redis/keeps-data",
         "the key `smoke:7f3k9q2m` was gone after the restart\nLast words of Redis: Can't open the append-only file appendonly.aof.1.base.rdb: Permission denied",
+        Some("the value that was written before the restart"),
         Some("see `reportctl logs redis -e local`, then run `reportctl up -e local` to put the folder's rights right"),
     );
     fail(
         "prometheus/targets",
         "4 of 5 targets are up; redis-exporter: Get \"http://127.0.0.1:9121/metrics\": context deadline exceeded",
+        None,
         None,
     );
     evidence.checks.extend(not_had().into_iter().take(3));
@@ -175,6 +189,7 @@ pub fn hostile() -> Evidence {
     let hostile = |outcome| {
         let words = format!("{nasty}\n{nasty}\t{long}");
         let mut check = check(ComponentName::Redis, &words, outcome, u64::MAX / 8, &words, &words);
+        check.expected = Some(words.clone());
         check.advice = Some(words);
         check
     };

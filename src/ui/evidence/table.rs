@@ -31,7 +31,12 @@ pub fn render(evidence: &Evidence, paint: Paint, width: usize) -> String {
 
 fn heading(evidence: &Evidence, paint: Paint, width: usize) -> String {
     let facts = format!("{}, {}, took {}", evidence.id, words::moment(&evidence.at), words::duration(evidence.millis));
-    format!("Evidence for {}\n{}\n", paint.bold(evidence.env.as_str()), paint.dim(&block(&facts, 0, width)))
+    let mut text = format!("Evidence for {}\n{}\n", paint.bold(evidence.env.as_str()), block(&facts, 0, width));
+    let versions = words::versions(evidence, |component| component.as_str());
+    if !versions.is_empty() {
+        let _ = writeln!(text, "{}", paint.dim(&block(&format!("with {versions}"), 5, width)));
+    }
+    text
 }
 
 /// The columns, but for the title: outcome and time first, since their widths are known.
@@ -114,14 +119,15 @@ fn reasons(evidence: &Evidence, paint: Paint, width: usize) -> String {
 fn failure(check: &CheckResult, paint: Paint, width: usize) -> String {
     let title = block(&line(&check.title), 8, width);
     let mut text = format!("{}  {}\n", outcome(check.outcome, paint), paint.bold(&title));
-    let mut field = |label: &str, value: &str| {
-        let _ = writeln!(text, "        {}  {value}", paint.dim(&format!("{label:<5}")));
+    let mut field = |label: &str, value: Option<&str>| {
+        if let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) {
+            let _ = writeln!(text, "        {}{}", paint.dim(&format!("{label:<10}")), block(value, 18, width));
+        }
     };
-    field("check", &block(&line(&check.name), 15, width));
-    field("seen", &block(&check.detail, 15, width));
-    if let Some(advice) = check.advice.as_deref().map(str::trim).filter(|advice| !advice.is_empty()) {
-        field("next", &block(advice, 15, width));
-    }
+    field("check", Some(&line(&check.name)));
+    field("observed", Some(&check.detail));
+    field("expected", check.expected.as_deref());
+    field("next", check.advice.as_deref());
     text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
@@ -195,7 +201,9 @@ mod tests {
             assert!(text.contains(&check.name), "{} in {text}", check.name);
         }
         for check in ended(&failed, Outcome::Failed) {
-            assert!(check.advice.as_ref().is_none_or(|advice| text.contains(advice)), "{text}");
+            for told in [&check.advice, &check.expected].into_iter().flatten() {
+                assert!(text.contains(told), "{told} in {text}");
+            }
         }
     }
 

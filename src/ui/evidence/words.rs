@@ -68,6 +68,12 @@ pub fn summary(evidence: &Evidence) -> String {
     format!("{} passed, {} failed, {} skipped", count(Outcome::Passed), count(Outcome::Failed), count(Outcome::Skipped))
 }
 
+/// The versions that were proved: `Redis 8.0.2, Prometheus 2.53.3`.
+pub fn versions(evidence: &Evidence, called: fn(ComponentName) -> &'static str) -> String {
+    let versions = evidence.versions.iter().map(|(name, version)| format!("{} {version}", called(*name)));
+    versions.collect::<Vec<_>>().join(", ")
+}
+
 /// How the outcome is called.
 pub const fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
