@@ -26,7 +26,7 @@ fn wrap_line(line: &str, width: usize) -> Vec<String> {
         if !current.is_empty() {
             current.push(' ');
         }
-        if word.contains('`') {
+        if word.matches('`').count() >= 2 {
             current.push_str(word);
         } else {
             let (whole, rest) = chop(word, width.saturating_sub(columns(&current)).max(1), width);
@@ -41,11 +41,15 @@ fn wrap_line(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The words; what stands between backticks is one.
+/// The words; what stands between backticks is one. A backtick without its like is only a character.
 fn words(line: &str) -> impl Iterator<Item = &str> {
+    let mut left = line.matches('`').count();
     let mut typed = false;
     line.split(move |c: char| {
-        typed ^= c == '`';
+        if c == '`' {
+            left -= 1;
+            typed = !typed && left > 0;
+        }
         c.is_whitespace() && !typed
     })
     .filter(|word| !word.is_empty())
@@ -89,5 +93,6 @@ mod tests {
     #[test]
     fn what_can_be_typed_stays_whole() {
         assert_eq!(wrap("type `reportctl logs redis` now", 12), ["type", "`reportctl logs redis`", "now"]);
+        assert_eq!(wrap("`a b` it`s not closed", 6), ["`a b`", "it`s", "not", "closed"]);
     }
 }

@@ -121,6 +121,7 @@ fn verdict(evidence: &Evidence) -> (&'static str, String, String) {
     };
     let ran = words::checks(passed + failed);
     match (passed, failed) {
+        (0, 0) if skipped == 0 => ("none", "Nothing was proved".to_owned(), "There was no check to run.".to_owned()),
         (0, 0) => ("none", "Nothing was proved".to_owned(), format!("No check was run. {left_out}")),
         (_, 0) => ("good", "All that was checked works".to_owned(), format!("{ran} passed. {left_out}")),
         (0, _) => ("bad", "Nothing that was checked works".to_owned(), format!("{ran} failed. {left_out}")),
@@ -223,6 +224,38 @@ mod tests {
     }
 
     #[test]
+    fn only_skipped_checks_prove_nothing_and_only_failed_ones_are_bad() {
+        let all = |outcome| {
+            let mut evidence = samples::green();
+            evidence.checks.iter_mut().for_each(|check| check.outcome = outcome);
+            verdict(&evidence)
+        };
+        let (state, headline, sentence) = all(Outcome::Skipped);
+        assert_eq!((state, headline.as_str()), ("none", "Nothing was proved"));
+        assert_eq!(sentence, "No check was run. 8 checks were left out; below is why.");
+        let (state, headline, sentence) = all(Outcome::Failed);
+        assert_eq!((state, headline.as_str()), ("bad", "Nothing that was checked works"));
+        assert_eq!(sentence, "8 checks failed. Nothing was left out.");
+    }
+
+    #[test]
+    fn each_id_is_there_once_and_each_reference_is_met() {
+        for evidence in samples::all() {
+            let text = page(&evidence);
+            let values = |mark: &str| -> Vec<String> {
+                let parts = text.split(mark).skip(1);
+                parts.filter_map(|part| part.split_once('"')).map(|(value, _)| value.to_owned()).collect()
+            };
+            let ids = values(" id=\"");
+            let unique: std::collections::BTreeSet<_> = ids.iter().collect();
+            assert_eq!(unique.len(), ids.len(), "{ids:?}");
+            for reference in values(" href=\"#").iter().chain(&values(" aria-labelledby=\"")) {
+                assert!(ids.contains(reference), "{reference} in {ids:?}");
+            }
+        }
+    }
+
+    #[test]
     fn every_check_is_told() {
         let evidence = samples::some_failed();
         let text = page(&evidence);
@@ -274,16 +307,5 @@ mod tests {
         assert_eq!(told("it`s 5"), [own("it`s 5", false)]);
         assert_eq!(told("redis_up is 0"), [own("redis_up is 0", false)]);
         assert_eq!(told(""), []);
-    }
-
-    /// Writes the samples for somebody who wants to look at them.
-    #[test]
-    #[ignore = "for looking at the pages: run it with --run-ignored only, SAMPLES names the folder"]
-    #[allow(clippy::disallowed_methods, reason = "a test stands outside the walls")]
-    fn write_samples() {
-        let folder = std::path::PathBuf::from(std::env::var_os("SAMPLES").expect("SAMPLES is set"));
-        for (index, evidence) in samples::all().iter().enumerate() {
-            std::fs::write(folder.join(format!("{index}.html")), page(evidence)).expect("a folder");
-        }
     }
 }
