@@ -37,7 +37,9 @@ impl<T> Observed<T> {
 /// What was seen of this host for one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory {
-    /// The identity in the environment's folder. `Unknown` when the folder holds something else: it is then foreign.
+    /// The identity in the environment's folder. `Absent` when there is no folder, or one that holds nothing but
+    /// journals, as a run leaves it that was cut off before it could claim it. `Unknown` when the folder holds something
+    /// else and no valid identity: it is then foreign.
     pub identity: Observed<EnvId>,
     /// Whether the environment's folder exists at all.
     pub root: Observed<()>,
@@ -111,6 +113,11 @@ pub struct AgentState {
     pub protocol: u32,
     /// What it looks after.
     pub services: BTreeMap<ComponentName, ServiceState>,
+}
+
+impl AgentState {
+    /// The version of the protocol that this release speaks. An agent with another one is replaced.
+    pub const PROTOCOL: u32 = 1;
 }
 
 /// One process under the agent.

@@ -61,16 +61,23 @@ pub enum HostAction {
         packages: BTreeSet<String>,
         /// How root is reached.
         root: RootAccess,
+        /// Whether the list of packages is fetched first: where apt knows nothing of one of them.
+        refresh: bool,
+        /// Whether systemd is PID 1, so that units can also be stopped.
+        systemd: bool,
         /// Whether a `policy-rc.d` that denies starts must be put in place for the time of the install: not where
         /// one stands already.
         place_policy: bool,
         /// Units that are not there yet and must end disabled.
         new_units: BTreeSet<String>,
     },
-    /// Undoes what an interrupted install may have left: our `policy-rc.d`, and units that it brought enabled.
+    /// Undoes what an interrupted install may have left: our `policy-rc.d`, and units that it brought enabled. What is
+    /// already undone is left as it is.
     SettlePackages {
         /// How root is reached.
         root: RootAccess,
+        /// Whether systemd is PID 1, so that units can also be stopped.
+        systemd: bool,
         /// Whether our `policy-rc.d` stands.
         remove_policy: bool,
         /// Units to disable and stop.
@@ -122,7 +129,8 @@ pub enum HostAction {
         /// The marker that it and its children carry.
         id: EnvId,
     },
-    /// Has the agent run this service, and no other of that component.
+    /// Has the agent run this service, and no other of that component. One that runs just so is left alone; one that
+    /// waits to be started again is started at once.
     StartService {
         /// Where the agent is.
         paths: Paths,
@@ -249,5 +257,17 @@ impl Action {
                 | HostAction::RemovePaths { .. },
             ) => Facts::default(),
         }
+    }
+}
+
+impl From<EnvAction> for Action {
+    fn from(action: EnvAction) -> Self {
+        Self::Env(action)
+    }
+}
+
+impl From<HostAction> for Action {
+    fn from(action: HostAction) -> Self {
+        Self::Host(action)
     }
 }

@@ -4,13 +4,13 @@
 
 use crate::model::component::ComponentName;
 use crate::model::ids::EnvId;
-use crate::model::inventory::ServiceState;
+use crate::model::inventory::{AgentState, ServiceState};
 use crate::model::service::ServiceSpec;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of this protocol. [`Request::Version`] and its answer stay the same in all versions.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = AgentState::PROTOCOL;
 /// The longest request or answer, in bytes.
 pub const LONGEST_LINE: usize = 1 << 20;
 

@@ -1,0 +1,237 @@
+//! Which components run, which are installed first, and which are skipped and why.
+
+use super::Inputs;
+use super::error::{Lack, PlanError};
+use crate::model::component::{ComponentName, Source};
+use crate::model::environment::Component;
+use crate::model::inventory::{Observed, Program};
+use crate::model::quantity::Version;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which components run, which are installed first, and which are skipped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Availability {
+    /// Those whose program is there.
+    pub there: BTreeMap<ComponentName, Program>,
+    /// Those whose package is installed first, and why.
+    pub install: BTreeMap<ComponentName, Install>,
+    /// Those that will not run, and why.
+    pub skipped: BTreeMap<ComponentName, String>,
+}
+
+/// A package that is installed for a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Install {
+    /// The package.
+    pub package: &'static str,
+    /// The system unit that it brings.
+    pub unit: &'static str,
+    /// Why.
+    pub because: String,
+    /// Whether apt knows nothing of it as yet.
+    pub unheard_of: bool,
+}
+
+/// How a component can be had.
+enum Supply {
+    There(Program),
+    Install(Install),
+    Lacking(Lack),
+    Unknown(String),
+}
+
+/// Finds out which components run.
+///
+/// Errors: one that is required cannot be had, or nobody can say whether it can.
+pub fn availability(inputs: &Inputs<'_>) -> Result<Availability, PlanError> {
+    let components = &inputs.env.stack.components;
+    let mut found = Availability::default();
+    let mut lacks: BTreeMap<ComponentName, Lack> = BTreeMap::new();
+    for component in components.values() {
+        match supply(inputs, component) {
+            Supply::There(program) => drop(found.there.insert(component.name, program)),
+            Supply::Install(install) => drop(found.install.insert(component.name, install)),
+            Supply::Lacking(lack) => drop(lacks.insert(component.name, lack)),
+            Supply::Unknown(reason) if component.required || runs(inputs, component.name) => {
+                return Err(PlanError::Unknown {
+                    what: format!("whether {} can be had", component.name),
+                    reason,
+                    advice: "`reportctl doctor` shows what is looked at".to_owned(),
+                });
+            }
+            Supply::Unknown(reason) => {
+                found.skipped.insert(component.name, format!("it cannot be told whether it can be had: {reason}"));
+            }
+        }
+    }
+    found.skipped.extend(lacks.iter().map(|(name, lack)| (*name, lack.reason.clone())));
+    skip_what_hangs_on_it(components, &mut found);
+    let required = |name: &ComponentName| components.get(name).is_some_and(|component| component.required);
+    let missing: Vec<Lack> = found
+        .skipped
+        .iter()
+        .filter(|(name, _)| required(name))
+        .map(|(name, reason)| {
+            let indirect = || Lack { component: *name, reason: reason.clone(), package: None, mend: None };
+            lacks.remove(name).unwrap_or_else(indirect)
+        })
+        .collect();
+    if missing.is_empty() { Ok(found) } else { Err(PlanError::CannotBeHad(missing)) }
+}
+
+/// Skips what needs something that is skipped, and what only skipped components need, and so on.
+fn skip_what_hangs_on_it(components: &BTreeMap<ComponentName, Component>, found: &mut Availability) {
+    loop {
+        let next = components
+            .values()
+            .filter(|component| !found.skipped.contains_key(&component.name))
+            .find_map(|component| Some((component.name, skipped_by_others(components, found, component)?)));
+        let Some((name, reason)) = next else { return };
+        found.there.remove(&name);
+        found.install.remove(&name);
+        found.skipped.insert(name, reason);
+    }
+}
+
+fn skipped_by_others(
+    components: &BTreeMap<ComponentName, Component>,
+    found: &Availability,
+    component: &Component,
+) -> Option<String> {
+    if let Some(need) = component.needs.iter().find(|need| found.skipped.contains_key(*need)) {
+        return Some(format!("it needs {need}, which is skipped: {}", found.skipped[need]));
+    }
+    if component.required {
+        return None;
+    }
+    let users: BTreeSet<ComponentName> =
+        components.values().filter(|other| other.needs.contains(&component.name)).map(|other| other.name).collect();
+    let all_are_skipped = !users.is_empty() && users.iter().all(|user| found.skipped.contains_key(user));
+    all_are_skipped.then(|| format!("only {} would need it, and that is skipped", words(users)))
+}
+
+/// The names joined by commas and `and`.
+fn words(names: impl IntoIterator<Item = ComponentName>) -> String {
+    let names: Vec<&str> = names.into_iter().map(ComponentName::as_str).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.join(""),
+    }
+}
+
+/// Whether the agent looks after it now.
+fn runs(inputs: &Inputs<'_>, component: ComponentName) -> bool {
+    inputs.inventory.agent.present().is_some_and(|agent| agent.services.contains_key(&component))
+}
+
+fn supply(inputs: &Inputs<'_>, component: &Component) -> Supply {
+    let name = component.name;
+    let lacking = |reason: String, mend: Option<&str>| {
+        Supply::Lacking(Lack { component: name, reason, package: None, mend: mend.map(str::to_owned) })
+    };
+    let seen = inputs.inventory.programs.get(&name);
+    match (name.source(), seen) {
+        (Source::Later, _) => lacking(
+            "this release of reportctl does not contain it yet".to_owned(),
+            Some("write `required: false` for it, and it is skipped"),
+        ),
+        (_, None) => Supply::Unknown("nobody looked for its program".to_owned()),
+        (_, Some(Observed::Unknown(reason))) => Supply::Unknown(reason.clone()),
+        (_, Some(Observed::Present(program))) if program.version.at_least(&component.version) => {
+            Supply::There(program.clone())
+        }
+        (Source::Package { package, unit, program }, Some(seen)) => {
+            Wanted { inputs, component, package, unit, program }.supply(seen.present())
+        }
+        (Source::Program { from, .. }, Some(Observed::Present(found))) => lacking(
+            format!("{} is of version {}, and {} is needed", found.path.display(), found.version, component.version),
+            Some(&format!("a newer one comes from {from}")),
+        ),
+        (Source::Program { program, from }, Some(Observed::Absent)) => lacking(
+            format!("there is no program `{program}` on the search path; it comes from {from}"),
+            Some(&format!("install it from {from}, so that `{program}` is on the search path")),
+        ),
+    }
+}
+
+/// A component whose program is not good enough, and that comes as a package.
+struct Wanted<'a> {
+    inputs: &'a Inputs<'a>,
+    component: &'a Component,
+    package: &'static str,
+    unit: &'static str,
+    program: &'static str,
+}
+
+impl Wanted<'_> {
+    fn supply(&self, found: Option<&Program>) -> Supply {
+        let needed = &self.component.version;
+        let Some(package) = self.inputs.inventory.packages.get(self.package) else {
+            return Supply::Unknown(format!("nobody looked for the package {}", self.package));
+        };
+        match (&package.installed, found) {
+            (Observed::Unknown(reason), _) => Supply::Unknown(reason.clone()),
+            (Observed::Present(installed), None) if installed.at_least(needed) => self.lacking(
+                format!("the package {} is installed, but `{}` is not on the search path", self.package, self.program),
+                Some(format!("install the package anew: `apt-get install --reinstall {}`", self.package)),
+            ),
+            (Observed::Present(installed), Some(found)) if installed.at_least(needed) => self.lacking(
+                format!(
+                    "{} is of version {} and found before the package's own, and {needed} is needed",
+                    found.path.display(),
+                    found.version
+                ),
+                Some("remove it, or put the folder of the newer one before it in PATH".to_owned()),
+            ),
+            (installed, _) => {
+                let because = match (installed.present(), found) {
+                    (Some(version), _) => format!("{} {version} is too old: {needed} is needed", self.package),
+                    (None, Some(found)) => {
+                        format!("{} {} is too old: {needed} is needed", found.path.display(), found.version)
+                    }
+                    (None, None) => format!("{} is not installed", self.package),
+                };
+                self.through_apt(&package.candidate, because)
+            }
+        }
+    }
+
+    fn through_apt(&self, candidate: &Observed<Version>, because: String) -> Supply {
+        let host = &self.inputs.inventory.host;
+        let needed = &self.component.version;
+        if let Observed::Unknown(reason) = &host.apt {
+            return Supply::Unknown(reason.clone());
+        }
+        if host.apt.is_absent() {
+            let mend = format!("install `{}` {needed} or newer, so that it is on the search path", self.program);
+            return self.lacking(format!("{because}, and there is no apt here"), Some(mend));
+        }
+        let unheard_of = match candidate {
+            Observed::Present(version) if version.at_least(needed) => false,
+            Observed::Present(version) => {
+                let mend = "`apt-get update` may make a newer one known; else it must come from elsewhere".to_owned();
+                return self.lacking(format!("{because}, and apt would install {version}"), Some(mend));
+            }
+            Observed::Unknown(reason) => return Supply::Unknown(reason.clone()),
+            // The lists of a fresh machine may be empty; that of what is required is worth a look.
+            Observed::Absent if self.component.required => true,
+            Observed::Absent => return self.lacking(format!("{because}, and apt knows no such package"), None),
+        };
+        match &host.root_access {
+            Observed::Present(_) => {
+                Supply::Install(Install { package: self.package, unit: self.unit, because, unheard_of })
+            }
+            Observed::Absent => Supply::Lacking(Lack {
+                component: self.component.name,
+                reason: format!("{because}, and only root may install it"),
+                package: Some(self.package.to_owned()),
+                mend: None,
+            }),
+            Observed::Unknown(reason) => Supply::Unknown(reason.clone()),
+        }
+    }
+
+    fn lacking(&self, reason: String, mend: Option<String>) -> Supply {
+        Supply::Lacking(Lack { component: self.component.name, reason, package: None, mend })
+    }
+}

@@ -1,0 +1,76 @@
+//! The commands that change the system: said by the plan, run by the provider, word for word the same.
+
+use crate::model::argv;
+use crate::model::inventory::RootAccess;
+
+/// The file that keeps package scripts from starting services (Debian Policy, 9.3.3; invoke-rc.d(8)).
+pub const POLICY_PATH: &str = "/usr/sbin/policy-rc.d";
+/// What we write into it: 101 forbids every start. The second line tells that it is ours.
+pub const POLICY_TEXT: &str = "#!/bin/sh\n# Put here by reportctl for the time of an install.\nexit 101\n";
+
+/// A command, and what it is fed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemCommand {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// What it reads.
+    pub stdin: Option<&'static str>,
+}
+
+impl SystemCommand {
+    /// The command as it can be pasted into a shell.
+    pub fn pasteable(&self) -> String {
+        let line = argv::join(&self.argv);
+        match self.stdin {
+            Some(text) => format!("printf %s {} | {line}", argv::quote(text)),
+            None => line,
+        }
+    }
+}
+
+/// Fetches the list of packages anew.
+pub fn refresh(root: RootAccess) -> SystemCommand {
+    as_root(root, ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "update"])
+}
+
+/// Installs packages without asking anything, and without what is merely recommended.
+pub fn install<'a>(root: RootAccess, packages: impl IntoIterator<Item = &'a str>) -> SystemCommand {
+    let apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "--no-install-recommends"];
+    as_root(root, apt.into_iter().chain(packages))
+}
+
+/// Removes packages; for people, whom it asks first.
+pub fn remove<'a>(root: RootAccess, packages: impl IntoIterator<Item = &'a str>) -> SystemCommand {
+    let sudo = match root {
+        RootAccess::Root => None,
+        RootAccess::Sudo => Some("sudo"),
+    };
+    let argv = sudo.into_iter().chain(["apt-get", "remove"]).chain(packages).map(str::to_owned).collect();
+    SystemCommand { argv, stdin: None }
+}
+
+/// Puts our `policy-rc.d` in place.
+pub fn place_policy(root: RootAccess) -> SystemCommand {
+    let command = as_root(root, ["install", "-m", "0755", "/dev/stdin", POLICY_PATH]);
+    SystemCommand { stdin: Some(POLICY_TEXT), ..command }
+}
+
+/// Takes our `policy-rc.d` away.
+pub fn remove_policy(root: RootAccess) -> SystemCommand {
+    as_root(root, ["rm", "-f", POLICY_PATH])
+}
+
+/// Keeps units from being started at boot; where systemd runs, ends them too.
+pub fn disable_units<'a>(root: RootAccess, systemd: bool, units: impl IntoIterator<Item = &'a str>) -> SystemCommand {
+    let now: &[&str] = if systemd { &["--now"] } else { &[] };
+    as_root(root, ["systemctl", "disable"].into_iter().chain(now.iter().copied()).chain(units))
+}
+
+fn as_root<'a>(root: RootAccess, argv: impl IntoIterator<Item = &'a str>) -> SystemCommand {
+    let before: &[&str] = match root {
+        RootAccess::Root => &[],
+        // Never a prompt: a terminal is asked for the password once, beforehand.
+        RootAccess::Sudo => &["sudo", "-n"],
+    };
+    SystemCommand { argv: before.iter().copied().chain(argv).map(str::to_owned).collect(), stdin: None }
+}

@@ -1,0 +1,170 @@
+//! What a plan changes, in words: for `plan`, `status` and the question before `up`.
+
+use super::action::{Action, EnvAction, HostAction};
+use super::step::Plan;
+use crate::model::component::ComponentName;
+use crate::model::digest;
+use crate::model::file::RenderedFile;
+use crate::model::inventory::{Inventory, Observed, ServiceStatus};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What changes about one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// What it is about: a component, or `environment`, `packages`, `ports`, `secrets`, `agent`, `processes` or `data`.
+    pub subject: String,
+    /// What changes, in words: `configuration changes (2 files)`, `restart`.
+    pub what: Vec<String>,
+}
+
+/// What a plan changes about each thing, in the order of the plan.
+pub fn changes(plan: &Plan, inventory: &Inventory) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    let starts: Vec<ComponentName> = plan.steps.iter().filter_map(|step| started(&step.action)).collect();
+    for step in &plan.steps {
+        let Some(what) = words(&step.action, inventory, &starts) else { continue };
+        let subject = subject(step.id.as_str());
+        match changes.iter_mut().find(|change| change.subject == subject) {
+            Some(change) => change.what.push(what),
+            None => changes.push(Change { subject: subject.to_owned(), what: vec![what] }),
+        }
+    }
+    changes
+}
+
+/// The plan in one line: `23 steps: 2 packages installed, 5 components started`.
+pub fn summary(plan: &Plan, inventory: &Inventory) -> String {
+    if plan.is_empty() {
+        return "nothing to do".to_owned();
+    }
+    let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
+    let starts: Vec<ComponentName> = plan.steps.iter().filter_map(|step| started(&step.action)).collect();
+    for step in &plan.steps {
+        let (kind, count) = match &step.action {
+            Action::Host(HostAction::InstallPackages { packages, .. }) => (Kind::Install, packages.len()),
+            Action::Host(HostAction::StartService { spec, .. }) if runs(inventory, spec.component) => {
+                (Kind::Restart, 1)
+            }
+            Action::Host(HostAction::StartService { .. }) => (Kind::Start, 1),
+            Action::Host(HostAction::StopService { component, .. }) if !starts.contains(component) => (Kind::Stop, 1),
+            _ => continue,
+        };
+        *counts.entry(kind).or_default() += count;
+    }
+    let steps = counted(plan.steps.len(), "step");
+    if counts.is_empty() {
+        return steps;
+    }
+    let parts: Vec<String> = counts.into_iter().map(|(kind, count)| kind.words(count)).collect();
+    format!("{steps}: {}", parts.join(", "))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Install,
+    Start,
+    Restart,
+    Stop,
+}
+
+impl Kind {
+    fn words(self, count: usize) -> String {
+        match self {
+            Self::Install => format!("{} installed", counted(count, "package")),
+            Self::Start => format!("{} started", counted(count, "component")),
+            Self::Restart => format!("{} restarted", counted(count, "component")),
+            Self::Stop => format!("{} stopped", counted(count, "component")),
+        }
+    }
+}
+
+/// `1 step`, `2 steps`.
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+const fn started(action: &Action) -> Option<ComponentName> {
+    match action {
+        Action::Host(HostAction::StartService { spec, .. }) => Some(spec.component),
+        _ => None,
+    }
+}
+
+/// Whether the component's process runs now, so that a start is a restart.
+fn runs(inventory: &Inventory, component: ComponentName) -> bool {
+    let agent = inventory.agent.present();
+    agent
+        .and_then(|agent| agent.services.get(&component))
+        .is_some_and(|service| matches!(service.status, ServiceStatus::Running { .. }))
+}
+
+/// What a step is about, in the words of people.
+fn subject(id: &str) -> &str {
+    match id.split('/').next().unwrap_or(id) {
+        "env" => "environment",
+        "orphans" => "processes",
+        other => other,
+    }
+}
+
+fn words(action: &Action, inventory: &Inventory, starts: &[ComponentName]) -> Option<String> {
+    match action {
+        Action::Env(EnvAction::Claim { paths, .. }) => Some(format!("new, in {}", paths.root.display())),
+        Action::Env(EnvAction::Replan { .. }) => Some("the rest is planned after that".to_owned()),
+        Action::Env(EnvAction::Forget { paths, .. }) => Some(format!("{} removed", paths.root.display())),
+        Action::Host(action) => host_words(action, inventory, starts),
+    }
+}
+
+fn host_words(action: &HostAction, inventory: &Inventory, starts: &[ComponentName]) -> Option<String> {
+    match action {
+        HostAction::InstallPackages { packages, .. } => {
+            let names: Vec<&str> = packages.iter().map(String::as_str).collect();
+            Some(format!("install {}", names.join(", ")))
+        }
+        HostAction::SettlePackages { .. } => Some("undo what an install that was cut off has left".to_owned()),
+        HostAction::ReservePorts { ports } => {
+            let each: Vec<String> = ports.iter().map(|(key, number)| format!("{key} {number}")).collect();
+            Some(each.join(", "))
+        }
+        HostAction::StoreSecrets { secrets, .. } => Some(format!("{} stored", counted(secrets.len(), "new secret"))),
+        HostAction::WriteFiles { files, .. } => file_words(files, inventory),
+        HostAction::Prepare { .. } => Some("set up".to_owned()),
+        HostAction::StopOrphans { processes, .. } => Some(format!("{} without an agent stopped", processes.len())),
+        HostAction::StartAgent { .. } => Some("start".to_owned()),
+        HostAction::StartService { spec, .. } => {
+            let what = if runs(inventory, spec.component) { "restart" } else { "start" };
+            Some(what.to_owned())
+        }
+        // A start says it already.
+        HostAction::AwaitReady { component, .. } if starts.contains(component) => None,
+        HostAction::AwaitReady { .. } => Some("wait until it is ready".to_owned()),
+        HostAction::StopService { component, .. } if starts.contains(component) => None,
+        HostAction::StopService { .. } => Some("stop".to_owned()),
+        HostAction::StopAgent { .. } => Some("stop".to_owned()),
+        HostAction::RemovePaths { paths } => {
+            let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            Some(format!("remove {}", names.join(", ")))
+        }
+    }
+}
+
+fn file_words(files: &[RenderedFile], inventory: &Inventory) -> Option<String> {
+    let mut new = 0;
+    let mut changed = 0;
+    for file in files {
+        match inventory.files.get(&file.path) {
+            Some(Observed::Present(found)) => {
+                let is_same = found.mode == file.mode && found.digest == digest::sha256_hex(file.text.as_bytes());
+                changed += usize::from(!is_same);
+            }
+            _ => new += 1,
+        }
+    }
+    match (new, changed) {
+        (0, 0) => None,
+        (_, 0) => Some(format!("configuration new ({})", counted(new, "file"))),
+        _ => Some(format!("configuration changes ({})", counted(new + changed, "file"))),
+    }
+}

@@ -1,0 +1,322 @@
+//! The plan that brings an environment up.
+
+use super::action::{EnvAction, HostAction};
+use super::draft::{CLAIM, Draft};
+use super::error::PlanError;
+use super::identity::is_claimed;
+use super::step::{Goal, Plan};
+use super::wanted::{Outlook, Wanted, outlook};
+use super::work::{Work, files_of, unknown};
+use super::{Inputs, order, packages, timeouts};
+use crate::model::component::{ComponentName, PortKey};
+use crate::model::environment::Component;
+use crate::model::ids::SecretName;
+use crate::model::inventory::{AgentState, Observed};
+use crate::model::secret::SecretSource;
+use crate::render::native::Native;
+use std::collections::{BTreeMap, BTreeSet};
+
+const RESERVE: &str = "ports/reserve";
+const SECRETS: &str = "secrets/store";
+const STOP_AGENT: &str = "agent/stop";
+const START_AGENT: &str = "agent/start";
+const ORPHANS: &str = "orphans/stop";
+
+/// Plans what brings the environment up: empty when all is as it should be.
+///
+/// Where packages are missing the plan ends in `env/replan`: what follows depends on their versions.
+///
+/// Errors: something that must be so is not, or something that matters cannot be told. Nothing was done.
+pub fn up(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
+    let mut draft = Draft::default();
+    if !is_claimed(inputs)? {
+        let action = EnvAction::Claim { paths: inputs.paths.clone(), id: inputs.id.clone() };
+        draft.add(CLAIM, [], "the environment has no folder yet", timeouts::SHORT, action);
+    }
+    let mut left = None;
+    let (ports, skipped) = match outlook(inputs)? {
+        Outlook::Install(available) => {
+            packages::install(inputs, &available, &mut draft)?;
+            (BTreeMap::new(), available.skipped)
+        }
+        Outlook::Run(wanted) => {
+            left = packages::settle(inputs, &mut draft);
+            Up::new(inputs, &wanted)?.add_to(&mut draft);
+            (wanted.ports, wanted.skipped)
+        }
+    };
+    Ok(Plan {
+        schema: Plan::SCHEMA,
+        env: inputs.env.name.clone(),
+        id: inputs.id.clone(),
+        goal: Goal::Up,
+        inputs: inputs.digest(Goal::Up),
+        steps: draft.finish()?,
+        skipped,
+        ports,
+        left: left.into_iter().collect(),
+    })
+}
+
+/// All that must be done where the programs are there.
+struct Up<'a> {
+    inputs: &'a Inputs<'a>,
+    wanted: &'a Wanted<'a>,
+    /// The agent that stays.
+    agent: Option<&'a AgentState>,
+    /// The agent that is to be replaced.
+    old_agent: Option<&'a AgentState>,
+    /// The secrets that are not stored yet.
+    missing: BTreeMap<SecretName, SecretSource>,
+    /// What must be done for each component that runs.
+    work: BTreeMap<ComponentName, Work>,
+    /// What the agent runs and should not.
+    unwanted: BTreeSet<ComponentName>,
+}
+
+impl<'a> Up<'a> {
+    fn new(inputs: &'a Inputs<'a>, wanted: &'a Wanted<'a>) -> Result<Self, PlanError> {
+        let agent = match &inputs.inventory.agent {
+            Observed::Present(agent) => Some(agent),
+            Observed::Absent => None,
+            Observed::Unknown(reason) => {
+                return Err(PlanError::Unknown {
+                    what: "how the agent does".to_owned(),
+                    reason: reason.clone(),
+                    advice: "try again; if it stays so, run `reportctl down --keep-data` and then `reportctl up`"
+                        .to_owned(),
+                });
+            }
+        };
+        let (agent, old_agent) = match agent {
+            Some(agent) if agent.protocol == AgentState::PROTOCOL => (Some(agent), None),
+            other => (None, other),
+        };
+        let missing = missing_secrets(inputs, wanted)?;
+        let missing_names: BTreeSet<SecretName> = missing.keys().cloned().collect();
+        let mut work = BTreeMap::new();
+        for (name, native) in &wanted.natives {
+            work.insert(*name, Work::find(inputs, *name, native, agent, &missing_names)?);
+        }
+        let runs = agent.map(|agent| agent.services.keys().copied().collect::<BTreeSet<_>>()).unwrap_or_default();
+        let unwanted = runs.into_iter().filter(|name| !wanted.natives.contains_key(name)).collect();
+        let mut up = Self { inputs, wanted, agent, old_agent, missing, work, unwanted };
+        up.make_way_for_ports();
+        Ok(up)
+    }
+
+    /// Who holds a port that another component gets must have left it by then.
+    fn make_way_for_ports(&mut self) {
+        let moves = |(key, number): (&PortKey, &u16)| {
+            let holders = self.inputs.facts.ports.iter().filter(move |(other, held)| *held == number && *other != key);
+            holders.map(|(holder, _)| holder.component).collect::<Vec<_>>()
+        };
+        let holders: BTreeSet<ComponentName> = self.wanted.ports.iter().flat_map(moves).collect();
+        for (name, work) in &mut self.work {
+            let runs = self.agent.is_some_and(|agent| agent.services.contains_key(name));
+            if holders.contains(name) && runs && work.start.is_some() && work.stop.is_none() {
+                work.stop = Some("another component gets its port".to_owned());
+            }
+        }
+    }
+
+    fn add_to(&self, draft: &mut Draft) {
+        self.add_stops(draft);
+        self.add_ports_and_secrets(draft);
+        self.add_agent(draft);
+        for (name, native) in &self.wanted.natives {
+            if let Some(work) = self.work.get(name) {
+                self.add_component(draft, *name, native, work);
+            }
+        }
+        self.add_tidying(draft);
+    }
+
+    /// What must not run, or not while it is changed.
+    fn add_stops(&self, draft: &mut Draft) {
+        let stop = |component| HostAction::StopService { paths: self.inputs.paths.clone(), component };
+        for name in &self.unwanted {
+            let dependents = order::dependents(self.inputs.env, *name, &self.unwanted);
+            let because = match self.wanted.skipped.get(name) {
+                Some(reason) => format!("it is skipped: {reason}"),
+                None => "it is not part of the environment any more".to_owned(),
+            };
+            draft.add(id(*name, "stop"), dependents.map(|name| id(name, "stop")), because, timeouts::STOP, stop(*name));
+        }
+        for (name, work) in &self.work {
+            if let (Some(because), Some(native)) = (&work.stop, self.wanted.natives.get(name)) {
+                draft.add(id(*name, "stop"), [], because, timeouts::stop(&native.service), stop(*name));
+            }
+        }
+    }
+
+    fn add_ports_and_secrets(&self, draft: &mut Draft) {
+        let Inputs { facts, paths, .. } = self.inputs;
+        let changes: BTreeMap<PortKey, u16> = self
+            .wanted
+            .ports
+            .iter()
+            .filter(|(key, number)| facts.ports.get(key) != Some(number))
+            .map(|(key, number)| (key.clone(), *number))
+            .collect();
+        if !changes.is_empty() {
+            let because = self.why_ports(&changes);
+            draft.add(RESERVE, [], because, timeouts::SHORT, HostAction::ReservePorts { ports: changes });
+        }
+        if !self.missing.is_empty() {
+            let names: Vec<&str> = self.missing.keys().map(SecretName::as_str).collect();
+            let because = format!("not stored yet: {}", names.join(", "));
+            let action = HostAction::StoreSecrets { paths: (*paths).clone(), secrets: self.missing.clone() };
+            draft.add(SECRETS, self.all("stop"), because, timeouts::SHORT, action);
+        }
+    }
+
+    /// Which number each port gets, and why it is not the wanted one.
+    fn why_ports(&self, changes: &BTreeMap<PortKey, u16>) -> String {
+        let wanted: BTreeMap<PortKey, u16> = self.inputs.env.stack.ports().collect();
+        let each = changes.iter().map(|(key, number)| match wanted.get(key) {
+            Some(wanted) if wanted != number => format!("{key} gets {number}, since {wanted} is in use"),
+            _ => format!("{key} gets {number}"),
+        });
+        each.collect::<Vec<_>>().join("; ")
+    }
+
+    /// The agent, and before it whoever runs without one.
+    fn add_agent(&self, draft: &mut Draft) {
+        let Inputs { paths, id, inventory, .. } = self.inputs;
+        if let Some(old) = self.old_agent {
+            let (theirs, ours) = (old.protocol, AgentState::PROTOCOL);
+            let because = format!("it speaks protocol {theirs}, and this release {ours}");
+            let action = HostAction::StopAgent { paths: (*paths).clone(), id: (*id).clone() };
+            draft.add(STOP_AGENT, [], because, timeouts::STOP_ALL, action);
+        }
+        if !inventory.orphans.is_empty() {
+            let processes = order::orphans(self.inputs.env, &inventory.orphans);
+            let because = format!("{} of this environment run without an agent", processes_in_words(processes.len()));
+            let action = HostAction::StopOrphans { id: (*id).clone(), processes };
+            draft.add(ORPHANS, [STOP_AGENT.to_owned()], because, timeouts::STOP_ALL, action);
+        }
+        if self.agent.is_none() && self.work.values().any(|work| work.start.is_some()) {
+            let because = match (self.old_agent, inventory.rebooted) {
+                (Some(_), _) => "the one that ran is of another release",
+                (None, true) => "the host was restarted",
+                (None, false) => "no agent runs",
+            };
+            let action = HostAction::StartAgent { paths: (*paths).clone(), id: (*id).clone() };
+            draft.add(START_AGENT, both(STOP_AGENT, ORPHANS), because, timeouts::SHORT, action);
+        }
+    }
+
+    fn add_component(&self, draft: &mut Draft, name: ComponentName, native: &Native, work: &Work) {
+        let paths = self.inputs.paths;
+        let needs_ready = || native.service.needs.iter().map(|need| id(*need, "ready"));
+        if work.configures() {
+            let before = both(RESERVE, SECRETS).into_iter().chain([id(name, "stop")]);
+            let (folders, files) = (native.folders.clone(), native.files.clone());
+            let action = HostAction::WriteFiles { component: name, folders, files };
+            draft.add(id(name, "configure"), before, why_configure(work), timeouts::SHORT, action);
+        }
+        if !work.stale.is_empty() {
+            let because = format!("not part of its configuration any more: {}", file_names(&work.stale));
+            let before = [id(name, "configure"), id(name, "stop")];
+            draft.add(
+                id(name, "tidy"),
+                before,
+                because,
+                timeouts::SHORT,
+                HostAction::RemovePaths { paths: work.stale.clone() },
+            );
+        }
+        if let Some(prepare) = native.prepare.as_ref().filter(|_| work.prepare) {
+            let before = needs_ready().chain([id(name, "configure"), id(name, "stop"), ORPHANS.to_owned()]);
+            let action = HostAction::Prepare {
+                component: name,
+                commands: prepare.commands.clone(),
+                env: prepare.env.clone(),
+                proof: prepare.proof.clone(),
+            };
+            draft.add(id(name, "prepare"), before, "it was not set up yet", timeouts::PREPARE, action);
+        }
+        if let Some(because) = &work.start {
+            let own = ["configure", "tidy", "prepare"].map(|verb| id(name, verb));
+            let before =
+                needs_ready().chain(own).chain(self.all("stop")).chain([START_AGENT.to_owned(), ORPHANS.to_owned()]);
+            let action = HostAction::StartService { paths: paths.clone(), spec: native.service.clone() };
+            draft.add(id(name, "start"), before, because, timeouts::start(&native.service), action);
+        }
+        if work.start.is_some() || work.unready {
+            let because = match work.start {
+                Some(_) => "what needs it waits for its answer",
+                None => "it was started, and has not been seen to be ready since",
+            };
+            let action = HostAction::AwaitReady { component: name, paths: paths.clone(), probes: native.ready.clone() };
+            draft.add(id(name, "ready"), [id(name, "start")], because, timeouts::ready(name), action);
+        }
+    }
+
+    /// The configuration of components that do not run. Their data stays.
+    fn add_tidying(&self, draft: &mut Draft) {
+        let idle = ComponentName::ALL.into_iter().filter(|name| !self.wanted.natives.contains_key(name));
+        for name in idle.filter(|name| files_of(self.inputs, *name).next().is_some()) {
+            let action = HostAction::RemovePaths { paths: vec![self.inputs.paths.config(name)] };
+            draft.add(id(name, "tidy"), [id(name, "stop")], "it does not run here any more", timeouts::SHORT, action);
+        }
+    }
+
+    /// The ids of that verb of every component that something is done for.
+    fn all(&self, verb: &'static str) -> impl Iterator<Item = String> + '_ {
+        self.unwanted.iter().chain(self.work.keys()).map(move |name| id(*name, verb))
+    }
+}
+
+/// The secrets of the components that run and that are not stored yet.
+///
+/// Errors: nobody can say whether one is stored.
+fn missing_secrets(inputs: &Inputs<'_>, wanted: &Wanted<'_>) -> Result<BTreeMap<SecretName, SecretSource>, PlanError> {
+    let mut missing = BTreeMap::new();
+    let components = wanted.view.active.values().map(|active| active.component);
+    for (component, own, source) in components.flat_map(secrets_of) {
+        let name = component.secret_name(own)?;
+        match inputs.inventory.secrets.get(&name) {
+            Some(Observed::Present(())) => {}
+            Some(Observed::Unknown(reason)) => {
+                return Err(unknown(format!("whether the secret {name} is stored"), reason));
+            }
+            Some(Observed::Absent) | None => drop(missing.insert(name, source.clone())),
+        }
+    }
+    Ok(missing)
+}
+
+fn secrets_of(component: &Component) -> impl Iterator<Item = (&Component, &str, &SecretSource)> {
+    component.secrets.iter().map(move |(own, source)| (component, own.as_str(), source))
+}
+
+fn why_configure(work: &Work) -> String {
+    let mut parts = Vec::new();
+    if !work.new.is_empty() {
+        parts.push(format!("new: {}", file_names(&work.new)));
+    }
+    if !work.changed.is_empty() {
+        parts.push(format!("changed: {}", file_names(&work.changed)));
+    }
+    if parts.is_empty() { "its folders must be there when it starts".to_owned() } else { parts.join("; ") }
+}
+
+fn file_names(paths: &[std::path::PathBuf]) -> String {
+    let names: Vec<String> =
+        paths.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
+    names.join(", ")
+}
+
+fn processes_in_words(count: usize) -> String {
+    if count == 1 { "one process".to_owned() } else { format!("{count} processes") }
+}
+
+fn id(component: ComponentName, verb: &str) -> String {
+    format!("{component}/{verb}")
+}
+
+fn both(one: &str, other: &str) -> Vec<String> {
+    vec![one.to_owned(), other.to_owned()]
+}
