@@ -1,10 +1,14 @@
-//! Plans that do nothing, or only sleep, through the real engine and the real journal: what `benches/run` measures.
+//! Runs made-up plans through the real engine and the real journal, for `benches/run`.
 //!
-//! `synthetic noop COUNT FOLDER` or `synthetic dag FOLDER`; the journal goes into a fresh folder FOLDER.
-#![allow(clippy::disallowed_methods, reason = "a bench stands outside the walls")]
+//!     synthetic noop COUNT FOLDER    COUNT steps that do nothing, none of which needs another
+//!     synthetic dag FOLDER           twelve steps that each run `sleep 0.2`; the longest chain has five
+//!
+//! The journal is written below FOLDER, as a new run each time.
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a bench stands outside the walls")]
 
 use reportctl::context::Context;
-use reportctl::engine::{Engine, interrupt::Interrupt};
+use reportctl::engine::Engine;
+use reportctl::engine::interrupt::Interrupt;
 use reportctl::event::Teller;
 use reportctl::exec;
 use reportctl::journal::entry::{Outcome, Verb};
@@ -17,13 +21,12 @@ use reportctl::plan::action::{Action, HostAction};
 use reportctl::plan::step::{Goal, Plan, Step};
 use reportctl::provider::{Failure, FailureKind, Notes, World};
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-/// Twelve steps of 0.2 s whose longest chain has five. `benches/run` has the same for its peers.
-const DAG: [(u32, &[u32]); 12] = [
+/// For each step of the graph, the steps that it needs. The same graph stands in `benches/run`.
+const DAG: [(usize, &[usize]); 12] = [
     (1, &[]),
     (2, &[]),
     (3, &[]),
@@ -38,85 +41,74 @@ const DAG: [(u32, &[u32]); 12] = [
     (12, &[10]),
 ];
 
-/// Runs a program for each step, or does nothing.
+/// A world in which every step comes to the same: nothing, or one command.
 struct Synthetic {
     context: Context,
-    argv: Option<Vec<String>>,
+    command: Option<Vec<String>>,
 }
 
 impl World for Synthetic {
     async fn perform(&self, _: &Step, _: &Notes) -> Result<(), Failure> {
-        let Some(argv) = &self.argv else { return Ok(()) };
+        let Some(argv) = &self.command else { return Ok(()) };
         let command = exec::Command::reads(&self.context, argv.clone());
-        exec::start(command).await.map(|_| ()).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))
+        exec::start(command).await.map(drop).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))
     }
 }
 
-fn plan(env: EnvName, id: EnvId, steps: &[(u32, &[u32])]) -> Result<Plan, Box<dyn Error>> {
-    let step_id = |number: &u32| StepId::parse(&format!("s{number}"));
-    let steps = steps
-        .iter()
-        .map(|(number, after)| {
-            Ok(Step {
-                id: step_id(number)?,
-                after: after.iter().map(step_id).collect::<Result<BTreeSet<_>, _>>()?,
-                because: "it is measured".to_owned(),
-                timeout: Span::seconds(60),
-                action: Action::Host(HostAction::RemovePaths { paths: Vec::new() }),
-            })
-        })
-        .collect::<Result<_, reportctl::model::ids::BadId>>()?;
-    Ok(Plan {
+fn step(number: usize, after: &[usize]) -> Result<Step, Box<dyn std::error::Error>> {
+    let id = |number: usize| StepId::parse(&format!("synthetic/s{number}"));
+    Ok(Step {
+        id: id(number)?,
+        after: after.iter().map(|number| id(*number)).collect::<Result<BTreeSet<_>, _>>()?,
+        because: "it is measured".to_owned(),
+        timeout: Span::seconds(60),
+        action: Action::Host(HostAction::ReservePorts { ports: BTreeMap::new() }),
+    })
+}
+
+async fn perform(steps: Vec<Step>, world: Synthetic, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let env = EnvName::parse("synthetic")?;
+    let id = EnvId::join(&env, "22222222")?;
+    let paths = Paths::new(folder, &env);
+    let context = world.context.clone();
+    let plan = Plan {
         schema: Plan::SCHEMA,
-        env,
-        id,
+        env: env.clone(),
+        id: id.clone(),
         goal: Goal::Up,
         inputs: String::new(),
         steps,
         skipped: BTreeMap::new(),
         ports: BTreeMap::new(),
         left: Vec::new(),
-    })
-}
-
-async fn measure(
-    steps: &[(u32, &[u32])],
-    folder: &Path,
-    parallel: usize,
-    argv: Option<&[&str]>,
-) -> Result<(), Box<dyn Error>> {
-    if folder.exists() {
-        std::fs::remove_dir_all(folder)?;
-    }
-    let context = Context::real()?;
-    let env = EnvName::parse("bench")?;
-    let id = EnvId::parse("bench-00000000")?;
-    let paths = Paths::new(folder, &env);
-    let memory = store::recall(&paths)?;
-    let opening = Opening { env: env.clone(), id: id.clone(), verb: Verb::Up, version: "bench".to_owned() };
-    let mut log = Log::open(&context, &paths, &memory, opening)?;
-    let argv = argv.map(|argv| argv.iter().map(|&word| word.to_owned()).collect());
+    };
+    let opening = Opening { env: env.clone(), id, verb: Verb::Up, version: env!("CARGO_PKG_VERSION").to_owned() };
+    let mut log = Log::open(&context, &paths, &store::recall(&paths)?, opening)?;
     let engine = Engine {
-        world: Arc::new(Synthetic { context, argv }),
-        teller: Teller::silent(env.clone()),
-        parallel: NonZeroUsize::new(parallel).ok_or("at least one step at a time")?,
+        world: Arc::new(world),
+        teller: Teller::silent(env),
+        parallel: NonZeroUsize::new(12).ok_or("no parallelism")?,
         interrupt: Interrupt::never(),
     };
-    let result = engine.run(&Arc::new(plan(env, id, steps)?), &mut log).await?;
+    let result = engine.run(&Arc::new(plan), &mut log).await?;
     log.finish(result.outcome)?;
-    if result.outcome == Outcome::Succeeded { Ok(()) } else { Err(format!("{result:?}").into()) }
+    if result.outcome == Outcome::Succeeded { Ok(()) } else { Err("a step failed".into()) }
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let context = Context::real()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments[..] {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (steps, command, folder) = match words[..] {
         ["noop", count, folder] => {
-            let steps: Vec<(u32, &[u32])> = (1..=count.parse()?).map(|number| (number, &[][..])).collect();
-            measure(&steps, &PathBuf::from(folder), 8, None).await
+            ((0..count.parse()?).map(|number| step(number, &[])).collect::<Result<Vec<_>, _>>()?, None, folder)
         }
-        ["dag", folder] => measure(&DAG, &PathBuf::from(folder), 12, Some(&["sleep", "0.2"])).await,
-        _ => Err("usage: synthetic noop COUNT FOLDER | synthetic dag FOLDER".into()),
-    }
+        ["dag", folder] => {
+            let steps = DAG.iter().map(|(number, after)| step(*number, after)).collect::<Result<Vec<_>, _>>()?;
+            (steps, Some(vec!["sleep".to_owned(), "0.2".to_owned()]), folder)
+        }
+        _ => return Err("usage: synthetic noop COUNT FOLDER | synthetic dag FOLDER".into()),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(perform(steps, Synthetic { context, command }, Path::new(folder)))
 }
