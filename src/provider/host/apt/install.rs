@@ -39,27 +39,31 @@ pub enum AptError {
 
 impl AptError {
     /// What to type next, as far as it can be told from what apt said. `packages` are those that were to be installed.
-    pub fn advice(&self, packages: &BTreeSet<String>) -> String {
-        let by_hand = || format!("sudo apt-get install --no-install-recommends {}", argv::join(packages));
+    pub fn advice(&self, packages: &BTreeSet<String>) -> Option<String> {
+        let by_hand = || {
+            let all = argv::join(packages);
+            (!all.is_empty()).then(|| format!("sudo apt-get install --no-install-recommends {all}"))
+        };
         let Self::Exec(error) = self else { return by_hand() };
         let said = error.tail();
         let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
-        if has(&["Could not get lock", "Unable to acquire the dpkg frontend lock"]) {
-            "another program is using apt: wait until it has ended, and type the same command again".to_owned()
+        let advice = if has(&["Could not get lock", "Unable to acquire the dpkg frontend lock"]) {
+            "another program is using apt: wait until it has ended, and type the same command again"
         } else if has(&["dpkg was interrupted"]) {
-            "sudo dpkg --configure -a".to_owned()
+            "sudo dpkg --configure -a"
         } else if has(&[
             "Unable to locate package",
             "has no installation candidate",
             "Failed to fetch",
             "404  Not Found",
         ]) {
-            "sudo apt-get update".to_owned()
+            "sudo apt-get update"
         } else if has(&["No space left on device", "You don't have enough free space"]) {
-            "sudo apt-get clean".to_owned()
+            "sudo apt-get clean"
         } else {
-            by_hand()
-        }
+            return by_hand();
+        };
+        Some(advice.to_owned())
     }
 }
 
