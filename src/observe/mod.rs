@@ -12,6 +12,7 @@ use crate::model::ids::EnvId;
 use crate::model::inventory::{AgentState, Host, Inventory, Observed, Orphan, PortUse};
 use crate::model::paths::Paths;
 use crate::model::quantity::Version;
+use crate::plan::ports::to_observe;
 use crate::provider::host::agent::{self, Client};
 use crate::provider::host::apt::{self, System};
 use crate::provider::host::processes::{self, Marked, Snapshot};
@@ -33,8 +34,7 @@ pub async fn observe(context: &Context, env: &Environment, paths: &Paths, facts:
         apt::observe(context, &system, &packages, cache.as_deref()),
         client.observe(id),
     );
-    let wanted_ports = wanted_ports(env, facts);
-    let processes = Processes::look(paths, id, &agent, &wanted_ports);
+    let processes = Processes::look(paths, id, &agent, &to_observe(env, facts, id));
     Inventory {
         identity,
         root,
@@ -68,10 +68,6 @@ fn secret_names(env: &Environment) -> Vec<crate::model::ids::SecretName> {
     components
         .flat_map(|component| component.secrets.keys().filter_map(|own| component.secret_name(own).ok()))
         .collect()
-}
-
-fn wanted_ports(env: &Environment, facts: &Facts) -> BTreeSet<u16> {
-    env.stack.ports().map(|(_, port)| port).chain(facts.ports.values().copied()).collect()
 }
 
 /// What is told by the host's processes.

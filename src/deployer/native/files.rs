@@ -47,6 +47,10 @@ fn own(path: &Path, owner: Option<&str>) -> Result<(), Failure> {
 /// Removes folders and files of the environment. Safe twice.
 pub fn remove(native: &Native, paths: &[PathBuf]) -> Result<(), Failure> {
     for path in paths {
+        if *path == native.paths.shared_data {
+            claim::remove_shared(&native.paths, &native.id)?;
+            continue;
+        }
         if lies_within(path, &native.paths.shared_data) {
             claim::check_shared(&native.paths, &native.id)?;
         } else {

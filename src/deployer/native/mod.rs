@@ -19,7 +19,7 @@ use crate::model::ids::EnvId;
 use crate::model::paths::Paths;
 use crate::plan::action::{Action, EnvAction, HostAction};
 use crate::plan::step::Step;
-use crate::provider::host::apt::System;
+use crate::provider::host::apt::{Install, Settle, System};
 use crate::provider::host::claim::{self, ClaimError};
 use crate::provider::host::secrets::{self, SecretError};
 use crate::provider::{Failure, FailureKind, Notes, World};
@@ -27,6 +27,9 @@ use crate::reach::Direct;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// What is kept of an install's time for undoing what it leaves.
+const RESERVE: Duration = Duration::from_secs(30);
 
 /// This host, as the place where one environment is deployed.
 pub struct Native {
@@ -77,17 +80,26 @@ impl Native {
 
     async fn perform_host(&self, action: &HostAction, timeout: Duration, notes: &Notes) -> Result<(), Failure> {
         match action {
-            HostAction::InstallPackages { packages, root, place_policy, new_units } => {
-                let wanted = crate::provider::host::apt::Wanted {
+            HostAction::InstallPackages { packages, root, refresh, systemd, place_policy, new_units } => {
+                let settle =
+                    Settle { root: *root, systemd: *systemd, remove_policy: *place_policy, disable: new_units.clone() };
+                let wanted = Install {
                     packages: packages.clone(),
-                    root: *root,
+                    refresh: *refresh,
                     place_policy: *place_policy,
-                    new_units: new_units.clone(),
+                    deadline: timeout.saturating_sub(RESERVE).max(timeout / 2),
+                    settle,
                 };
-                packages::install(self, wanted, timeout, notes).await
+                packages::install(self, wanted, notes).await
             }
-            HostAction::SettlePackages { root, remove_policy, disable_units } => {
-                packages::settle(self, *root, *remove_policy, disable_units).await
+            HostAction::SettlePackages { root, systemd, remove_policy, disable_units } => {
+                let rest = Settle {
+                    root: *root,
+                    systemd: *systemd,
+                    remove_policy: *remove_policy,
+                    disable: disable_units.clone(),
+                };
+                packages::settle(self, rest).await
             }
             HostAction::ReservePorts { ports } => {
                 // The journal entry of this step is the reservation; what is kept here only names a conflict.

@@ -145,7 +145,10 @@ pub fn remove(paths: &Paths, id: &EnvId) -> Result<(), ClaimError> {
     Ok(())
 }
 
-fn remove_shared(paths: &Paths, id: &EnvId) -> Result<(), ClaimError> {
+/// Removes the folder for data of other users, if it is this environment's. Safe twice.
+///
+/// Errors: something cannot be removed.
+pub fn remove_shared(paths: &Paths, id: &EnvId) -> Result<(), ClaimError> {
     let folder = &paths.shared_data;
     if observe_shared(paths) != Claim::Of(id.clone()) {
         // Only root has one, and another of the same name may be another person's.
