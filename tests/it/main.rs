@@ -5,6 +5,10 @@ mod cli;
 mod command;
 mod exec;
 mod failures;
+mod init;
+mod model;
+mod mutations;
+mod schema;
 mod usage;
 mod walls;
 
