@@ -1,3 +1,1 @@
 //! How components get to a machine.
-
-pub mod native;

@@ -5,10 +5,6 @@ mod cli;
 mod command;
 mod exec;
 mod failures;
-mod init;
-mod model;
-mod mutations;
-mod schema;
 mod usage;
 mod walls;
 
@@ -16,3 +12,6 @@ mod render_alertmanager;
 mod render_prometheus;
 mod render_redis;
 mod render_support;
+
+mod smoke_stack;
+mod smoke_support;

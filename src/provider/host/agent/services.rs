@@ -62,8 +62,7 @@ impl Services {
             let same = wanted.iter().any(|spec| spec.component == service.spec.component && spec.digest() == digest);
             let goes = only_these && !names.contains(&service.spec.component);
             let changed = names.contains(&service.spec.component)
-                // One that waits to be started again is started at once.
-                && !(same && matches!(service.state().status, ServiceStatus::Running { .. }));
+                && (!same || matches!(service.state().status, ServiceStatus::Stopped));
             goes || changed
         };
         let old: BTreeSet<ComponentName> =
