@@ -12,17 +12,13 @@ use reportctl::smoke::{Options, Placed, Selection, SmokeError, Target, run};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A stack that is scraped each second, with the programs of this host at their real versions.
 pub fn stage(components: &[ComponentName]) -> Stage {
     let mut stage = Stage::new(components);
-    for component in stage.env.stack.components.values_mut() {
-        if let ComponentOptions::Prometheus { scrape_interval, evaluation_interval, .. } = &mut component.options {
-            (*scrape_interval, *evaluation_interval) = (Span::seconds(1), Span::seconds(1));
-        }
-    }
+    scrape_each(&mut stage, Span::seconds(1));
     for (name, (program, _)) in &mut stage.active {
         if let Some(version) = version_of(*name) {
             program.version = version;
@@ -30,6 +26,15 @@ pub fn stage(components: &[ComponentName]) -> Stage {
     }
     stage.env.stack.components.retain(|name, _| components.contains(name));
     stage
+}
+
+/// Sets the time between two scrapes.
+pub fn scrape_each(stage: &mut Stage, interval: Span) {
+    for component in stage.env.stack.components.values_mut() {
+        if let ComponentOptions::Prometheus { scrape_interval, evaluation_interval, .. } = &mut component.options {
+            (*scrape_interval, *evaluation_interval) = (interval, interval);
+        }
+    }
 }
 
 /// What the program on this host says of itself.
@@ -116,16 +121,6 @@ pub async fn await_ready(stage: &Stage, name: ComponentName) {
     }
 }
 
-/// A question that came to a scripted server.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// `GET /path?query`.
-    pub line: String,
-    /// Names in lower case.
-    pub headers: BTreeMap<String, String>,
-    pub body: String,
-}
-
 /// Status, content type and body.
 pub type Said = (u16, &'static str, String);
 
@@ -144,56 +139,41 @@ pub fn page() -> Said {
     (200, "text/html; charset=utf-8", "<!doctype html><title>Welcome</title>".to_owned())
 }
 
-/// A server that answers what its script says, until the test ends.
-pub struct Scripted {
-    pub port: u16,
-    pub asked: Arc<Mutex<Vec<Asked>>>,
-}
-
-/// Listens on `port` and answers each question by the script; what it has no answer for is 404.
-pub fn scripted(port: u16, script: impl Fn(&Asked) -> Option<Said> + Send + Sync + 'static) -> Scripted {
+/// Until the test ends, listens on `port` and answers each question, such as `GET /metrics`, by the script; what that
+/// has no answer for is 404.
+pub fn scripted(port: u16, script: impl Fn(&str) -> Option<Said> + Send + Sync + 'static) {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let (script, log) = (Arc::new(script), Arc::clone(&asked));
+    let script = Arc::new(script);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let (script, log) = (Arc::clone(&script), Arc::clone(&log));
+            let script = Arc::clone(&script);
             std::thread::spawn(move || {
-                let _ = answer(stream.unwrap(), script.as_ref(), &log);
+                let _ = answer(stream.unwrap(), script.as_ref());
             });
         }
     });
-    Scripted { port, asked }
 }
 
-fn answer(
-    stream: TcpStream,
-    script: &(impl Fn(&Asked) -> Option<Said> + ?Sized),
-    log: &Mutex<Vec<Asked>>,
-) -> std::io::Result<()> {
+fn answer(stream: TcpStream, script: &(impl Fn(&str) -> Option<Said> + ?Sized)) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
-    let mut headers = BTreeMap::new();
+    let mut length = 0;
     loop {
         let mut header = String::new();
         reader.read_line(&mut header)?;
-        match header.trim_end().split_once(": ") {
-            Some((name, value)) => headers.insert(name.to_lowercase(), value.to_owned()),
+        match header.trim_end().to_lowercase().split_once(": ") {
+            Some(("content-length", value)) => length = value.parse().unwrap(),
+            Some(_) => {}
             None => break,
-        };
+        }
     }
-    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
-    let question = Asked { line, headers, body: String::from_utf8_lossy(&body).into_owned() };
-    let (status, kind, text) = script(&question).unwrap_or((404, "text/plain", "404 page not found\n".to_owned()));
-    log.lock().unwrap().push(question);
-    let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        text.len()
-    );
+    reader.read_exact(&mut vec![0; length])?;
+    let question = line.trim_end().trim_end_matches(" HTTP/1.1");
+    let (status, kind, text) = script(question).unwrap_or((404, "text/plain", "404 page not found\n".to_owned()));
+    let length = text.len();
+    let head =
+        format!("HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     let mut stream = reader.into_inner();
     stream.write_all(head.as_bytes())?;
     stream.write_all(text.as_bytes())
