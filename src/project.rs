@@ -1,12 +1,14 @@
 //! Finds the files of a project, its own and the embedded ones, and makes environments of them.
 
+pub mod init;
+
 use crate::fs::{self, FsError};
-use crate::model::diagnostic::{Report, Severity};
+use crate::model::diagnostic::{Kind, Report, Severity};
 use crate::model::environment::Environment;
 use crate::model::ids::EnvName;
 use crate::model::inventory::Observed;
 use crate::model::library::{Library, Meaning};
-use crate::model::source::{MAX_BYTES, Source};
+use crate::model::source::{MAX_BYTES, Source, quoted};
 use crate::model::suggest;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +28,7 @@ pub struct Project {
     /// What people see of the folder: how to get there from where they are.
     shown: PathBuf,
     /// Files that are not written yet and go before all others.
-    overlay: BTreeMap<EnvName, String>,
+    overlay: BTreeMap<EnvName, Vec<u8>>,
 }
 
 /// Why there is no environment.
@@ -96,6 +98,16 @@ impl Project {
         Ok(Self { folder, shown: shown.unwrap_or_default(), overlay: BTreeMap::new() })
     }
 
+    /// The same where a project may only be begun: the named folder, else the nearest one upwards that has
+    /// `environments/`, else `cwd`.
+    pub fn begin(folder: Option<&Path>, cwd: &Path) -> Self {
+        let found = Self::find(folder, cwd).ok().filter(|project| project.folder.is_some());
+        found.unwrap_or_else(|| {
+            let folder = folder.unwrap_or(Path::new(""));
+            Self { folder: Some(cwd.join(folder)), shown: folder.to_owned(), overlay: BTreeMap::new() }
+        })
+    }
+
     /// The project folder, if there is one.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
@@ -103,8 +115,8 @@ impl Project {
 
     /// The same with a file that is not written yet.
     #[must_use]
-    pub fn with(mut self, name: EnvName, text: &str) -> Self {
-        self.overlay.insert(name, text.to_owned());
+    pub fn with(mut self, name: EnvName, content: &[u8]) -> Self {
+        self.overlay.insert(name, content.to_owned());
         self
     }
 
@@ -134,6 +146,7 @@ impl Project {
         names.extend(self.overlay.keys().cloned());
         if let Some(folder) = &self.folder {
             let files = fs::list(&folder.join(FOLDER))?;
+            // What else lies there is told by `validate`.
             names.extend(files.iter().filter_map(|file| EnvName::parse(file.strip_suffix(".yaml")?).ok()));
         }
         names.sort();
@@ -156,9 +169,9 @@ impl Project {
 
     /// The file of that name; none when there is none.
     fn source(&self, name: &EnvName) -> Result<Option<Source>, ProjectError> {
-        let relative = Path::new(FOLDER).join(format!("{name}.yaml"));
-        if let Some(text) = self.overlay.get(name) {
-            return Ok(Some(Source::new(&self.shown.join(relative).to_string_lossy(), text.as_bytes())));
+        let relative = relative(name);
+        if let Some(content) = self.overlay.get(name) {
+            return Ok(Some(Source::new(&self.shown.join(relative).to_string_lossy(), content)));
         }
         if let Some(folder) = &self.folder {
             let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
@@ -174,6 +187,69 @@ impl Project {
         Ok(embedded.map(|(_, text)| Source::new(&format!("<embedded>/{}", relative.display()), text.as_bytes())))
     }
 
+    /// Checks one file with all that it extends, or every file there is.
+    ///
+    /// Errors: there is no file of that name, or a file cannot be read. Mistakes in files are in the result.
+    pub fn validate(&self, name: Option<&str>) -> Result<Validation, ProjectError> {
+        let known = self.names()?;
+        let chosen = match name {
+            None => known.clone(),
+            Some(name) => match known.iter().find(|known| known.as_str() == name) {
+                Some(name) => vec![name.clone()],
+                None => return Err(self.not_found(name)?),
+            },
+        };
+        let every = name.is_none();
+        let mut library = Library::default();
+        if every {
+            self.add_misnamed(&mut library)?;
+        }
+        for name in &chosen {
+            self.add(&mut library, name)?;
+        }
+        let extended = library.extended();
+        let mut files = Vec::new();
+        for name in chosen {
+            let meaning = library.meaning(&name, &known);
+            if meaning == Meaning::Base && every && !extended.contains(&name) {
+                library.tell_unused(&name);
+            }
+            files.push(Listed { path: self.path(&name), name, meaning });
+        }
+        Ok(Validation { files, report: library.report() })
+    }
+
+    /// What people see of where the file of that name is.
+    fn path(&self, name: &EnvName) -> PathBuf {
+        let relative = relative(name);
+        let own =
+            self.folder.as_ref().is_some_and(|folder| fs::observe_meta(&folder.join(&relative)).present().is_some());
+        if own || self.overlay.contains_key(name) {
+            self.shown.join(relative)
+        } else {
+            Path::new("<embedded>").join(relative)
+        }
+    }
+
+    /// Adds the files of the folder whose names are no names of environments.
+    fn add_misnamed(&self, library: &mut Library) -> Result<(), ProjectError> {
+        let Some(folder) = self.folder.as_ref().map(|folder| folder.join(FOLDER)) else { return Ok(()) };
+        for file in fs::list(&folder)?.iter().filter(|file| !file.starts_with('.')) {
+            let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
+            let message = match extension {
+                "yml" => format!("only files that end in .yaml are read, and {} does not", quoted(file)),
+                "yaml" => match EnvName::parse(stem) {
+                    Ok(_) => continue,
+                    Err(error) => quoted(&error.to_string()),
+                },
+                _ => continue,
+            };
+            let path = self.shown.join(FOLDER).join(file);
+            library.add_misnamed(Source::new(&path.to_string_lossy(), b""), Kind::BadFileName, &message, "rename it");
+        }
+        Ok(())
+    }
+
     fn not_found(&self, name: &str) -> Result<ProjectError, ProjectError> {
         let known: Vec<EnvName> = self.names()?.into_iter().filter(|known| self.is_environment(known)).collect();
         let near = suggest::nearest(name, known.iter().map(EnvName::as_str));
@@ -186,6 +262,30 @@ impl Project {
         let mut library = Library::default();
         self.add(&mut library, name).is_err() || library.meaning(name, &[]) != Meaning::Base
     }
+}
+
+fn relative(name: &EnvName) -> PathBuf {
+    Path::new(FOLDER).join(format!("{name}.yaml"))
+}
+
+/// What was found in files.
+#[derive(Debug, Clone)]
+pub struct Validation {
+    /// The files that were asked for, sorted by name.
+    pub files: Vec<Listed>,
+    /// All mistakes in them.
+    pub report: Report,
+}
+
+/// One file and what it means.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its name.
+    pub name: EnvName,
+    /// Where it is, as people see it. Embedded ones begin with `<embedded>`.
+    pub path: PathBuf,
+    /// What it means.
+    pub meaning: Meaning,
 }
 
 #[cfg(test)]

@@ -1,8 +1,40 @@
 //! Every error of the command line, and the one function that makes a message and an exit code of it.
 
 use super::exit_code::ExitCode;
-use crate::ui::report::Report;
+use crate::ui::diagnostics;
+use crate::ui::report::{Drawn, Report};
+use reportctl::engine::EngineError;
 use reportctl::fs::FsError;
+use reportctl::journal::JournalError;
+use reportctl::model::diagnostic::{Report as Diagnostics, Severity};
+use reportctl::model::ids::{EnvName, StepId};
+use reportctl::plan::error::PlanError;
+use reportctl::plan::saved::SavedError;
+use reportctl::project::ProjectError;
+use reportctl::project::init::InitError;
+use reportctl::provider::{Failure, FailureKind};
+use reportctl::render::native::RenderError;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A step that failed, and what became of the others.
+#[derive(Debug)]
+pub struct StepError {
+    /// The environment.
+    pub env: EnvName,
+    /// `up` or `down`.
+    pub verb: &'static str,
+    /// The step; none when the run failed before its first.
+    pub step: Option<StepId>,
+    /// Why.
+    pub failure: Failure,
+    /// The other steps that failed, and why.
+    pub others: Vec<(StepId, String)>,
+    /// How many steps were not begun.
+    pub not_begun: usize,
+    /// Where the evidence is.
+    pub dossier: Option<PathBuf>,
+}
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +73,93 @@ pub enum CliError {
         /// What was found instead of a whole path.
         found: Option<String>,
     },
+    /// There is no environment of that name, or its files are wrong.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// Settings files are wrong.
+    #[error("{}", counted(.0))]
+    Files(Box<Diagnostics>),
+    /// Somebody else works on the environment.
+    #[error("{env} is locked by {holder}")]
+    Locked {
+        /// The environment.
+        env: EnvName,
+        /// What the holder wrote of itself.
+        holder: String,
+    },
+    /// There is no plan.
+    #[error("{error}")]
+    Plan {
+        /// The environment.
+        env: EnvName,
+        /// Why not.
+        error: PlanError,
+    },
+    /// A saved plan is not performed.
+    #[error("{}: {error}", file.display())]
+    Saved {
+        /// Its file.
+        file: PathBuf,
+        /// Why not.
+        error: SavedError,
+    },
+    /// A question cannot be asked.
+    #[error("there is no terminal to ask at whether to do this")]
+    NobodyToAsk {
+        /// `up` or `down`.
+        verb: String,
+        /// The environment.
+        env: EnvName,
+    },
+    /// A question was answered with no.
+    #[error("nothing was done: the answer was not yes")]
+    Declined {
+        /// `up` or `down`.
+        verb: String,
+    },
+    /// A step failed.
+    #[error("{}", .0.failure.cause)]
+    Step(Box<StepError>),
+    /// The run could not be performed, or not to its end.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The journals cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The run was interrupted.
+    #[error("{verb} was interrupted; what was begun is journalled, and it can be gone on with")]
+    Interrupted {
+        /// The environment.
+        env: EnvName,
+        /// `up` or `down`.
+        verb: &'static str,
+        /// Whether by SIGTERM and not by Ctrl-C.
+        terminated: bool,
+        /// The one command that removes everything.
+        reclaim: String,
+    },
+    /// The run took longer than it may.
+    #[error("{verb} took longer than {}", humantime::format_duration(*.limit))]
+    OutOfTime {
+        /// The environment.
+        env: EnvName,
+        /// `up` or `down`.
+        verb: &'static str,
+        /// How long it may take.
+        limit: Duration,
+        /// The one command that removes everything.
+        reclaim: String,
+    },
+    /// Something is left after teardown.
+    #[error("something of {env} is left")]
+    Left {
+        /// The environment.
+        env: EnvName,
+        /// What.
+        what: Vec<String>,
+        /// Why, where a step failed.
+        cause: Option<Box<StepError>>,
+    },
     /// `explain` does not know it.
     #[error("`{topic}` is no exit code and no step")]
     UnknownTopic {
@@ -64,6 +183,12 @@ pub enum CliError {
     /// The result could not be written.
     #[error("cannot write the result: {0}")]
     Output(String),
+    /// The host refuses something that every host has.
+    #[error("{0}")]
+    Host(String),
+    /// Nothing was begun by `init`.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// Something that cannot be.
     #[error("{0}")]
     Bug(String),
@@ -89,13 +214,150 @@ pub fn report(error: &CliError) -> Report {
             });
             report
         }
+        CliError::Project(error) => project(error, of),
+        CliError::Files(diagnostics) => files(diagnostics, error.to_string()),
+        CliError::Locked { env, .. } => of(
+            ExitCode::Locked,
+            &["wait until it has ended, or end that process", &format!("reportctl status -e {env}")],
+        )
+        .of_env(env),
+        CliError::Plan { env, error } => plan(error, of).of_env(env),
+        CliError::Saved { error, .. } => saved(error, of),
+        CliError::NobodyToAsk { verb, env } => {
+            of(ExitCode::Usage, &[&format!("reportctl {verb} -e {env} --yes"), &format!("reportctl plan -e {env}")])
+                .of_env(env)
+        }
+        CliError::Declined { verb } => of(ExitCode::Failed, &[&format!("reportctl {verb}")]),
+        CliError::Step(step) => step_failed(step),
+        CliError::Engine(EngineError::Journal(error)) | CliError::Journal(error) => journal(error, of),
+        CliError::Engine(EngineError::Plan(_)) => of(ExitCode::Bug, &["reportctl explain 70"]),
+        CliError::Interrupted { env, verb, terminated, reclaim } => {
+            let code = if *terminated { ExitCode::Terminated } else { ExitCode::Interrupted };
+            of(code, &[&format!("reportctl {verb} -e {env}"), reclaim]).of_env(env)
+        }
+        CliError::OutOfTime { env, verb, reclaim, .. } => {
+            of(ExitCode::Timeout, &[&format!("reportctl {verb} -e {env}"), reclaim]).of_env(env)
+        }
+        CliError::Left { env, what, cause } => {
+            let mut report = of(ExitCode::LeftBehind, &[&format!("reportctl down -e {env}")]).of_env(env);
+            report.observed = Some(what.join("\n"));
+            if let Some(step) = cause {
+                report.step = step.step.as_ref().map(ToString::to_string);
+                report.cause = format!("{}: {}", report.cause, step.failure.cause);
+                report.next.splice(0..0, step.failure.advice.clone());
+                report.evidence = evidence(step);
+            }
+            report
+        }
         CliError::UnknownTopic { close, .. } => match close {
             Some(close) => of(ExitCode::Usage, &[&format!("reportctl explain {close}"), "reportctl explain"]),
             None => of(ExitCode::Usage, &["reportctl explain"]),
         },
         CliError::UnknownVerb { .. } => of(ExitCode::Usage, &["reportctl help"]),
         CliError::Agent(_) | CliError::Fs(_) | CliError::Output(_) => of(ExitCode::Failed, &["reportctl doctor"]),
+        CliError::Init(InitError::Project(error)) => project(error, of),
+        CliError::Init(InitError::Exists(_)) => of(ExitCode::Precondition, &["reportctl init NAME --force"]),
+        CliError::Init(InitError::FromBase(_)) => of(ExitCode::Usage, &["reportctl env list"]),
+        CliError::Host(_) => of(ExitCode::Precondition, &["reportctl doctor"]),
         CliError::Bug(_) => of(ExitCode::Bug, &["reportctl explain 70"]),
+    }
+}
+
+/// A failed step, with all that is known of it.
+fn step_failed(failed: &StepError) -> Report {
+    let StepError { env, verb, step, failure, others, not_begun, dossier: _ } = failed;
+    let Failure { kind, cause, observed, expected, advice, evidence: _ } = failure;
+    let code = match kind {
+        FailureKind::Failed | FailureKind::PortTaken(_) => ExitCode::DeployFailed,
+        FailureKind::Precondition => ExitCode::Precondition,
+        FailureKind::Timeout | FailureKind::Stall => ExitCode::Timeout,
+        FailureKind::ForeignTool => ExitCode::ForeignTool,
+    };
+    let mut cause = cause.clone();
+    for (step, other) in others {
+        cause.push_str(&format!("\n{step}: {other}"));
+    }
+    if *not_begun > 0 {
+        cause.push_str(&format!("\n{not_begun} further steps were not begun"));
+    }
+    let mut report = Report::new(code.number(), code.name(), cause).of_env(env);
+    report.step = step.as_ref().map(ToString::to_string);
+    (report.observed, report.expected) = (observed.clone(), expected.clone());
+    report.next =
+        advice.iter().cloned().chain([format!("reportctl {verb} -e {env}   # goes on where it stopped")]).collect();
+    report.evidence = evidence(failed);
+    report
+}
+
+/// The dossier, which holds more than the evidence of the one step.
+fn evidence(failed: &StepError) -> Option<String> {
+    failed.dossier.as_ref().or(failed.failure.evidence.as_ref()).map(|path| path.display().to_string())
+}
+
+fn plan(error: &PlanError, of: impl Fn(ExitCode, &[&str]) -> Report) -> Report {
+    let code = match error {
+        PlanError::Foreign { .. } | PlanError::Unknown { .. } => ExitCode::Precondition,
+        PlanError::PortTaken { .. } | PlanError::NoPort { .. } => ExitCode::Precondition,
+        PlanError::Render { source: RenderError::Path(_), .. } => ExitCode::Precondition,
+        PlanError::CannotBeHad(_) => ExitCode::ForeignTool,
+        PlanError::Circle(_) | PlanError::Render { .. } | PlanError::Id(_) => ExitCode::Bug,
+    };
+    let mut report = of(code, &[]);
+    report.next = error.advice().into_iter().chain(["reportctl doctor".to_owned()]).collect();
+    report
+}
+
+fn saved(error: &SavedError, of: impl Fn(ExitCode, &[&str]) -> Report) -> Report {
+    match error {
+        SavedError::Malformed(_) | SavedError::Schema { .. } => {
+            of(ExitCode::InvalidFiles, &["reportctl plan --out FILE"])
+        }
+        SavedError::Other { .. } | SavedError::Stale(_) | SavedError::Altered => {
+            of(ExitCode::Precondition, &["reportctl plan --out FILE   # look at it again, then: reportctl up FILE"])
+        }
+    }
+}
+
+fn journal(error: &JournalError, of: impl Fn(ExitCode, &[&str]) -> Report) -> Report {
+    match error {
+        JournalError::Fs(_) | JournalError::Poisoned(_) => of(ExitCode::Failed, &["reportctl doctor"]),
+        JournalError::Damaged(_) => of(ExitCode::Precondition, &["reportctl down   # works in spite of it"]),
+        JournalError::Schema { .. } => {
+            of(ExitCode::Precondition, &["use the release of reportctl that wrote it, or: reportctl down"])
+        }
+        JournalError::Order(_) => of(ExitCode::Bug, &["reportctl explain 70"]),
+    }
+}
+
+fn project(error: &ProjectError, of: impl Fn(ExitCode, &[&str]) -> Report) -> Report {
+    match error {
+        ProjectError::NotFound { near: Some(near), .. } => {
+            of(ExitCode::EnvironmentNotFound, &[&format!("reportctl -e {near} …"), "reportctl env list"])
+        }
+        ProjectError::NotFound { name, near: None, .. } => {
+            of(ExitCode::EnvironmentNotFound, &["reportctl env list", &format!("reportctl init {name} --from local")])
+        }
+        ProjectError::Invalid(diagnostics) => files(diagnostics, error.to_string()),
+        ProjectError::NoProject(folder) => {
+            of(ExitCode::Usage, &[&format!("reportctl -C {} init NAME --from local", folder.display())])
+        }
+        ProjectError::Fs(_) => of(ExitCode::Failed, &["reportctl doctor"]),
+    }
+}
+
+/// The mistakes in files, drawn into their text for people.
+fn files(found: &Diagnostics, cause: String) -> Report {
+    let mut report = Report::new(ExitCode::InvalidFiles.number(), ExitCode::InvalidFiles.name(), cause);
+    report.next = vec!["reportctl validate".to_owned()];
+    report.diagnostics = diagnostics::json(found)["diagnostics"].as_array().cloned().unwrap_or_default();
+    report.drawn = Drawn::Files(Box::new(found.clone()));
+    report
+}
+
+fn counted(diagnostics: &Diagnostics) -> String {
+    match diagnostics.count(Severity::Error) {
+        1 => "there is 1 error in the settings".to_owned(),
+        count => format!("there are {count} errors in the settings"),
     }
 }
 
@@ -105,7 +367,7 @@ fn arguments(error: &clap::Error, verb: &str) -> Report {
     let mut report = Report::new(ExitCode::Usage.number(), ExitCode::Usage.name(), "no verb was given");
     if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         // clap's text is the whole help then, and shows what can be typed.
-        report.drawn = format!("{text}\n");
+        report.drawn = Drawn::Text(format!("{text}\n"));
     } else {
         let ends = ["\n\nUsage: ", "\n\nFor more information"].iter().filter_map(|mark| text.find(mark));
         let cause = &text[..ends.min().unwrap_or(text.len())];

@@ -36,7 +36,9 @@ pub fn run(ManArgs { verb, output_dir, shared: _ }: ManArgs, session: &Session) 
         return Ok(ExitCode::Ok);
     };
     let folder = session.context.cwd.join(folder);
-    fs::ensure_dir(&folder, 0o755)?;
+    if fs::observe_meta(&folder).present().is_none() {
+        fs::ensure_dir(&folder, 0o755)?;
+    }
     let mut pages = vec![&root];
     while let Some(page) = pages.pop() {
         let path = folder.join(format!("{}.1", name(page)));

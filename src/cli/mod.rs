@@ -3,11 +3,22 @@
 mod agent;
 mod args;
 mod completion;
+mod down;
+mod env;
 mod exit_code;
 mod explain;
 mod failure;
+mod init;
+mod interrupt;
 mod man;
+mod plan;
+mod run;
+mod schema;
 mod settings;
+mod settings_file;
+mod site;
+mod up;
+mod validate;
 mod version;
 
 use crate::ui::{self, Color, Output, Ui};
@@ -16,8 +27,11 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use exit_code::ExitCode;
 use failure::{CliError, report};
 use reportctl::context::Context;
-use settings::{FileSettings, Speech};
+use reportctl::project::Project;
+use settings::{FileSettings, Settings, Speech};
+use std::cell::Cell;
 use std::ffi::OsString;
+use std::sync::Arc;
 
 /// Brings up the report stack, proves that it works, and takes it away again
 #[derive(Debug, Parser)]
@@ -35,6 +49,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Init(init::InitArgs),
+    Validate(validate::ValidateArgs),
+    Schema(schema::SchemaArgs),
+    Plan(plan::PlanArgs),
+    #[command(visible_alias = "apply")]
+    Up(up::UpArgs),
+    #[command(visible_alias = "destroy")]
+    Down(down::DownArgs),
+    Env(env::EnvArgs),
     #[command(hide = true)]
     Agent(agent::AgentArgs),
     Explain(explain::ExplainArgs),
@@ -43,11 +66,61 @@ enum Verb {
     Version(version::VersionArgs),
 }
 
+/// Where a verb works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Anywhere: it reads no file.
+    Nowhere,
+    /// In a project, or with the embedded files alone.
+    Project,
+    /// In a project that may only be begun.
+    NewProject,
+}
+
+impl Verb {
+    /// Where it works, which is where files say how.
+    const fn place(&self) -> Place {
+        match self {
+            Self::Init(_) => Place::NewProject,
+            Self::Validate(_) | Self::Env(_) | Self::Plan(_) | Self::Up(_) | Self::Down(_) => Place::Project,
+            Self::Schema(_)
+            | Self::Agent(_)
+            | Self::Explain(_)
+            | Self::Completion(_)
+            | Self::Man(_)
+            | Self::Version(_) => Place::Nowhere,
+        }
+    }
+}
+
 /// What a verb works with.
 struct Session<'a> {
     context: &'a Context,
-    ui: Ui,
+    ui: Arc<Ui>,
     output: Output,
+    /// The shared flags.
+    given: Given,
+    /// Where files of environments come from.
+    project: Project,
+    /// What the project's and the user's settings files say.
+    files: [FileSettings; 2],
+    /// Whether the result is one JSON object a line, because a run was begun.
+    lines: Cell<bool>,
+}
+
+impl Session<'_> {
+    /// In which form an error is part of the result.
+    fn form(&self) -> Form {
+        if self.lines.get() { Form::Line } else { self.output.into() }
+    }
+
+    /// Everything that holds for this command.
+    ///
+    /// Errors: a variable holds what it may not.
+    fn settings(&self) -> Result<Settings, CliError> {
+        let [project, user] = &self.files;
+        settings::resolve(&self.given, self.context, project, user)
+    }
 }
 
 /// Runs the command; returns its exit code.
@@ -60,20 +133,18 @@ pub fn main(context: &Context, arguments: &[OsString]) -> u8 {
     };
     let cli = match parse(arguments) {
         Ok(cli) => cli,
-        Err(CliError::Arguments { error, .. }) if !error.use_stderr() => return help(&open(context, early), &error),
-        Err(error) => return fail(&open(context, early), &error),
+        Err(CliError::Arguments { error, .. }) if !error.use_stderr() => return help(&speaker(context, early), &error),
+        Err(error) => return fail(&speaker(context, early), early.output, &error),
     };
     let Cli { version: _, before, verb } = cli;
     let given = given(&verb).or(before.into());
-    let none = FileSettings::default();
-    let speech = match settings::speech(&given, context, &none, &none) {
-        Ok(speech) => speech,
-        Err(error) => return fail(&open(context, early), &error),
+    let session = match open(context, given, verb.place()) {
+        Ok(session) => session,
+        Err(error) => return fail(&speaker(context, early), early.output, &error),
     };
-    let session = open(context, speech);
     match run(verb, &session) {
-        Ok(code) => close(&session, code),
-        Err(error) => fail(&session, &error),
+        Ok(code) => close(&session.ui, session.form(), code),
+        Err(error) => fail(&session.ui, session.form(), &error),
     }
 }
 
@@ -93,6 +164,13 @@ pub fn after_panic() -> u8 {
 
 fn given(verb: &Verb) -> Given {
     match verb {
+        Verb::Init(args) => args.shared.clone().into(),
+        Verb::Validate(args) => args.shared.clone().into(),
+        Verb::Schema(args) => args.shared.clone().into(),
+        Verb::Plan(args) => args.shared.clone().into(),
+        Verb::Up(args) => args.shared.clone().into(),
+        Verb::Down(args) => args.shared.clone().into(),
+        Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => args.shared.clone().into(),
         Verb::Agent(args) => args.shared.clone().into(),
         Verb::Explain(args) => args.shared.clone().into(),
         Verb::Completion(args) => args.shared.clone().into(),
@@ -103,6 +181,13 @@ fn given(verb: &Verb) -> Given {
 
 fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
     match verb {
+        Verb::Init(args) => init::run(args, session),
+        Verb::Validate(args) => validate::run(args, session),
+        Verb::Schema(args) => schema::run(args, session),
+        Verb::Plan(args) => plan::run(args, session),
+        Verb::Up(args) => up::run(args, session),
+        Verb::Down(args) => down::run(args, session),
+        Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => env::list(args, session),
         Verb::Agent(args) => agent::run(args, session),
         Verb::Explain(args) => explain::run(args, session),
         Verb::Completion(args) => completion::run(args, session),
@@ -146,33 +231,92 @@ fn verb_in(command: &clap::Command, arguments: &[OsString]) -> String {
     names.join(" ")
 }
 
-fn open(context: &Context, speech: Speech) -> Session<'_> {
+/// Runs what waits: timers, sockets and child processes.
+///
+/// Errors: the host has no threads left.
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::Host(format!("cannot start threads: {error}")))
+}
+
+fn speaker(context: &Context, speech: Speech) -> Ui {
     let dumb = context.var("TERM").is_some_and(|term| term == "dumb");
-    Session { context, ui: Ui::new(speech.color, dumb, speech.quiet), output: speech.output }
+    Ui::new(speech.color, dumb, speech.quiet)
+}
+
+/// Reads the files that say how the command speaks, where the verb works in a project.
+fn open(context: &Context, given: Given, place: Place) -> Result<Session<'_>, CliError> {
+    let named = settings::named_project(&given, context);
+    let project = match place {
+        Place::Nowhere => Project::embedded(),
+        Place::Project => Project::find(named.as_deref(), &context.cwd)?,
+        Place::NewProject => Project::begin(named.as_deref(), &context.cwd),
+    };
+    let files = match place {
+        Place::Nowhere => Default::default(),
+        Place::Project | Place::NewProject => {
+            settings_file::read(project.folder(), settings::user_file(context).as_deref())?
+        }
+    };
+    let speech = settings::speech(&given, context, &files[0], &files[1])?;
+    let ui = Arc::new(speaker(context, speech));
+    ui::trace::start(speech.verbose, ui.err.paint.is_on());
+    Ok(Session { context, ui, output: speech.output, given, project, files, lines: Cell::new(false) })
 }
 
 /// Prints help or the version, which were asked for.
-fn help(session: &Session, text: &clap::Error) -> u8 {
+fn help(ui: &Ui, text: &clap::Error) -> u8 {
     let text = text.render();
-    let out = &session.ui.out;
-    out.text(&if out.paint.is_on() { text.ansi().to_string() } else { text.to_string() });
-    close(session, ExitCode::Ok)
+    ui.out.text(&if ui.out.paint.is_on() { text.ansi().to_string() } else { text.to_string() });
+    close(ui, Output::Human, ExitCode::Ok)
 }
 
-/// Shows an error; in JSON it is the one document on stdout, so that a reader of the result always has one.
-fn fail(session: &Session, error: &CliError) -> u8 {
-    let report = report(error);
-    if session.output == Output::Json {
-        session.ui.out.line(&ui::json::document(&report.json()));
+/// In which form an error is part of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// In none.
+    Human,
+    /// As the one document.
+    Document,
+    /// As a line among the events of a run.
+    Line,
+}
+
+impl From<Output> for Form {
+    fn from(output: Output) -> Self {
+        match output {
+            Output::Human => Self::Human,
+            Output::Json => Self::Document,
+        }
     }
-    session.ui.err.text(&report.human(&session.ui.err));
+}
+
+/// Shows an error; in JSON it is also part of the result, so that a reader of the result always has one.
+fn fail(ui: &Ui, form: impl Into<Form>, error: &CliError) -> u8 {
+    let report = report(error);
+    match form.into() {
+        Form::Human => {}
+        Form::Document => ui.out.line(&ui::json::document(&report.json())),
+        Form::Line => ui.out.line(&ui::json::line(&report.event())),
+    }
+    ui.err.text(&report.human(&ui.err));
     report.exit_code
 }
 
 /// The exit code, if the result reached its reader or the reader went away by itself.
-fn close(session: &Session, code: ExitCode) -> u8 {
-    match session.ui.out.trouble() {
-        Some(trouble) => fail(session, &CliError::Output(trouble)),
+fn close(ui: &Ui, form: impl Into<Form>, code: ExitCode) -> u8 {
+    match ui.out.trouble() {
+        Some(trouble) => fail(ui, form, &CliError::Output(trouble)),
         None => code.number(),
+    }
+}
+
+/// How this program is called from anywhere: by its name where that finds a program of the name, else by its path.
+fn program(context: &Context) -> String {
+    match reportctl::exec::find(context, "reportctl") {
+        Some(_) => "reportctl".to_owned(),
+        None => context.program.display().to_string(),
     }
 }

@@ -1,8 +1,8 @@
 //! What holds for this command: flag > environment variable > project file > user file > default.
-#![allow(dead_code, reason = "the verbs that work on an environment come next")]
 
 use super::args::{self, Given};
 use super::failure::CliError;
+use super::settings_file::word;
 use crate::ui::progress::Progress;
 use crate::ui::{Color, Output};
 use reportctl::context::Context;
@@ -72,11 +72,6 @@ fn variable<T>(
 ) -> Result<Option<T>, CliError> {
     let Some(text) = context.var(name) else { return Ok(None) };
     read(text).map(Some).map_err(|why| CliError::Variable { name, text: text.to_owned(), why })
-}
-
-/// Reads one of an enum's words.
-fn word<T: clap::ValueEnum>(text: &str) -> Result<T, String> {
-    T::from_str(text, false).map_err(|_| format!("write one of {}", words::<T>().join(", ")))
 }
 
 /// The words of an enum.
@@ -174,7 +169,11 @@ pub fn resolve(
         dry_run: given.dry_run,
         parallel: given.parallel.or(parallel).or(project.parallel).or(user.parallel).unwrap_or(PARALLEL),
         timeout: given.timeout.or(timeout).or(project.timeout).or(user.timeout),
-        progress: given.progress.or(progress).or(project.progress).or(user.progress).unwrap_or_default(),
+        progress: match given.progress.or(progress).or(project.progress).or(user.progress).unwrap_or_default() {
+            // What `-v` tells would run into live lines.
+            Progress::Auto if given.verbose > 0 => Progress::Plain,
+            progress => progress,
+        },
     })
 }
 

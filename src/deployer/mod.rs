@@ -1,1 +1,3 @@
 //! How components get to a machine.
+
+pub mod native;

@@ -66,6 +66,23 @@ impl ComponentName {
         }
     }
 
+    /// What it is for, in one line.
+    pub const fn purpose(self) -> &'static str {
+        match self {
+            Self::Redis => "Redis: the queue of requests and the results.",
+            Self::RedisExporter => "Redis's figures for Prometheus.",
+            Self::NodeExporter => "The machine's figures for Prometheus.",
+            Self::Prometheus => "Prometheus: metrics, recording rules and alert rules.",
+            Self::Alertmanager => "Alertmanager: sends alerts where they belong.",
+            Self::Grafana => "Grafana: dashboards.",
+            Self::Postgresql => "PostgreSQL: Uptrace's accounts and projects.",
+            Self::Clickhouse => "ClickHouse: Uptrace's spans, logs and metrics.",
+            Self::Uptrace => "Uptrace: traces, metrics and logs by OTLP.",
+            Self::Requestor => "Takes requests for reports and delivers the results.",
+            Self::Runner => "Runs the reports.",
+        }
+    }
+
     /// The component of that name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|name| name.as_str() == text)

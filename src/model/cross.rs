@@ -39,19 +39,11 @@ fn ports(checker: &mut Checker<'_>, enabled: &Enabled) {
             }
         }
     }
-    for (number, mut doors) in doors {
-        // The nearest file is the one to mend; the sort is stable.
-        doors.sort_by_key(|(_, place)| std::cmp::Reverse(checker.distance(*place)));
-        let Some((door, place)) = doors.pop() else { continue };
-        if doors.is_empty() {
-            continue;
-        }
-        let others: Vec<String> = doors.iter().map(|(other, _)| format!("{other}")).collect();
-        let message = format!("the port {number} is wanted by {door} and by {}", others.join(" and "));
-        let diagnostic = Diagnostic::new(Kind::DuplicatePort, place, message).label(format!("{door}"));
-        let diagnostic =
-            doors.iter().fold(diagnostic, |diagnostic, (other, place)| diagnostic.related(*place, format!("{other}")));
-        checker.tell(diagnostic.help("give one of them another number"));
+    for (number, doors) in doors.into_iter().filter(|(_, doors)| doors.len() > 1) {
+        let names: Vec<String> = doors.iter().map(|(door, _)| door.to_string()).collect();
+        let message = format!("the port {number} is wanted by {}", names.join(" and by "));
+        let places = doors.iter().rev().map(|(door, place)| (*place, door.to_string())).collect();
+        checker.tell_of(Kind::DuplicatePort, message, places, "give one of them another number".to_owned());
     }
 }
 
@@ -82,21 +74,19 @@ fn need_is_there(
         (Some((need_at, needed)), _) => {
             if file.required.value() == Some(&true) && needed.required.value() == Some(&false) {
                 let message = format!("{name} is required and needs {need}, which may be skipped");
-                let other = needed.required.at().filter(|at| at.key != need_at.key).map_or(need_at.key, |at| at.value);
-                let diagnostic = Diagnostic::new(Kind::OptionalNeed, place, message).related(other, "not required");
-                checker.tell(
-                    diagnostic.help(format!("write `required: false` for {name} too, or `required: true` for {need}")),
-                );
+                let optional =
+                    needed.required.at().filter(|at| at.key != need_at.key).map_or(need_at.key, |at| at.value);
+                let places = vec![(place, "needed here".to_owned()), (optional, "may be skipped".to_owned())];
+                let help = format!("write `required: false` for {name} too, or `required: true` for {need}");
+                checker.tell_of(Kind::OptionalNeed, message, places, help);
             }
         }
         (None, Some(Field::Given(_, needed))) => {
             let message = format!("{name} needs {need}, which is switched off");
-            let diagnostic = Diagnostic::new(Kind::DisabledNeed, place, message);
-            let diagnostic = match needed.enabled.at() {
-                Some(at) => diagnostic.related(at.value, "switched off here"),
-                None => diagnostic,
-            };
-            checker.tell(diagnostic.help(format!("switch {need} on, or {name} off")));
+            let off = needed.enabled.at().map(|at| (at.value, "switched off here".to_owned()));
+            let places = [(place, "needed here".to_owned())].into_iter().chain(off).collect();
+            let help = format!("switch {need} on, or {name} off too");
+            checker.tell_of(Kind::DisabledNeed, message, places, help);
         }
         // A bad one was told of already.
         (None, Some(Field::Bad(_))) => {}

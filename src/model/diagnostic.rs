@@ -195,7 +195,7 @@ impl Diagnostic {
     }
 }
 
-/// Diagnostics and the files that they point into, sorted by file, place and kind; none twice.
+/// Diagnostics and the files that they point into, sorted by file, place and kind; none twice. Embedded files come last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     sources: Sources,
@@ -205,8 +205,12 @@ pub struct Report {
 impl Report {
     /// Sorts the diagnostics and leaves out those that were found more than once.
     pub fn new(sources: Sources, mut diagnostics: Vec<Diagnostic>) -> Self {
-        let path = |diagnostic: &Diagnostic| sources.get(diagnostic.place.file).map_or("", |source| source.path());
-        diagnostics.sort_by(|a, b| path(a).cmp(path(b)).then_with(|| a.cmp(b)));
+        // Embedded files come last: their paths begin with `<`, and people cannot edit them.
+        let path = |diagnostic: &Diagnostic| {
+            let path = sources.get(diagnostic.place.file).map_or("", |source| source.path());
+            (path.starts_with('<'), path)
+        };
+        diagnostics.sort_by(|a, b| path(a).cmp(&path(b)).then_with(|| a.cmp(b)));
         diagnostics.dedup();
         Self { sources, diagnostics }
     }

@@ -20,7 +20,7 @@ pub fn secrets(source: &mut Source, root: Option<&Node>) {
 }
 
 /// Whether a key by that name may hold secrets.
-fn is_secret(key: &str) -> bool {
+pub(super) fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
     ["secret", "passw", "passphrase", "pwd", "token", "credential", "private", "apikey", "api-key", "api_key"]
         .iter()
@@ -36,24 +36,20 @@ fn in_node(node: &Node, found: &mut Vec<Range<usize>>) {
     match &node.value {
         Value::Scalar { .. } | Value::Refused => {}
         Value::List(list) => list.iter().for_each(|node| in_node(node, found)),
-        Value::Mapping(entries) => {
-            for entry in entries {
-                let scalar = matches!(entry.node.value, Value::Scalar { .. } | Value::Refused | Value::List(_));
-                if is_secret(&entry.key) {
-                    in_secrets(entry, found);
-                } else if is_secret_name(&entry.key) && scalar && !is_port(&entry.node) {
-                    all(&entry.node, found);
-                } else {
-                    in_node(&entry.node, found);
-                }
-            }
-        }
+        Value::Mapping(entries) => entries.iter().for_each(|entry| in_entry(entry, false, found)),
     }
 }
 
-/// Whether a node is a number that can be a port: `smoke: 9099` is no secret.
-fn is_port(node: &Node) -> bool {
-    matches!(&node.value, Value::Scalar { text, .. } if text.parse::<u16>().is_ok())
+/// `of_ports` says that the entry is a port, which may have the name of a secret and is none.
+fn in_entry(entry: &Entry, of_ports: bool, found: &mut Vec<Range<usize>>) {
+    if is_secret(&entry.key) {
+        return in_secrets(entry, found);
+    }
+    match &entry.node.value {
+        Value::Mapping(entries) => entries.iter().for_each(|inner| in_entry(inner, entry.key == "ports", found)),
+        _ if is_secret_name(&entry.key) && !of_ports => all(&entry.node, found),
+        _ => in_node(&entry.node, found),
+    }
 }
 
 /// Hides what stands under a key for secrets, but for well-formed references and the names of secrets.
@@ -63,7 +59,7 @@ fn in_secrets(entry: &Entry, found: &mut Vec<Range<usize>>) {
         match &entry.node.value {
             // `{hunter2}` is a key without a value.
             _ if entry.node.is_empty() => found.push(entry.key_place.start..entry.key_place.end),
-            Value::Mapping(sources) if SECRET_SOURCES.contains(&entry.key.as_str()) => {
+            Value::Mapping(sources) if SECRET_SOURCES.iter().any(|source| source.name == entry.key) => {
                 sources.iter().for_each(|source| all(&source.node, found));
             }
             Value::Mapping(sources) => sources.iter().for_each(|source| {
@@ -94,6 +90,7 @@ fn is_reference(key: &str, node: &Node) -> bool {
 /// Hides every text in a node, keys of mappings included.
 fn all(node: &Node, found: &mut Vec<Range<usize>>) {
     match &node.value {
+        Value::Scalar { .. } if node.is_empty() => {}
         Value::Scalar { .. } | Value::Refused => found.push(node.place.start..node.place.end),
         Value::List(list) => list.iter().for_each(|node| all(node, found)),
         Value::Mapping(entries) => entries.iter().for_each(|entry| {
@@ -184,7 +181,7 @@ mod tests {
     fn what_is_no_secret_is_shown() {
         for text in [
             "secrets: {admin: {generate: 24}, runner: {env: RUNNER}, x: {file: /etc/x}}\n",
-            "ports: {http: 9093, smoke: 9099}\n",
+            "ports: {http: 9093, smoke: 9_099}\n",
             "stack: {requestor: {version: 1}, uptrace: {needs: [redis]}}\n",
         ] {
             assert_eq!(shown(text), text);

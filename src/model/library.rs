@@ -10,7 +10,7 @@ use super::{hide, node, suggest, valid};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The files of `environments/` that were read so far, and what is wrong with them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Library {
     sources: Sources,
     /// None for a file that could not be read at all, or that is not there.
@@ -26,6 +26,8 @@ struct Written {
     file: EnvironmentFile,
     /// Its first line with a key.
     top: Place,
+    /// Whether it was read without a mistake.
+    good: bool,
 }
 
 /// What the files of one name mean.
@@ -44,12 +46,14 @@ impl Library {
     pub fn add(&mut self, name: EnvName, source: Source) {
         let file = self.sources.add(source);
         let Some(source) = self.sources.get_mut(file) else { return };
-        let root = node::parse(file, source, &mut self.diagnostics);
+        let mut told = Vec::new();
+        let root = node::parse(file, source, &mut told);
         hide::secrets(source, root.as_ref());
         let written = root.and_then(|root| {
-            let file = EnvironmentFile::read(&mut Reader::new(&mut self.diagnostics), &root)?;
-            Some(Written { file, top: root.place })
+            let file = EnvironmentFile::read(&mut Reader::new(&mut told), &root)?;
+            Some(Written { file, top: root.place, good: told.is_empty() })
         });
+        self.diagnostics.append(&mut told);
         self.files.insert(name, written);
     }
 
@@ -80,19 +84,22 @@ impl Library {
 
     /// What the file `name` means, together with those that it extends. `known` are the names to choose from.
     pub fn meaning(&mut self, name: &EnvName, known: &[EnvName]) -> Meaning {
-        let Some((merged, order, top)) = self.merge(name, known) else { return Meaning::Nothing };
+        let Some(chain) = self.chain(name, known) else { return Meaning::Nothing };
+        let good = chain.iter().all(|written| written.good);
+        let Some((merged, order, top)) = self.merge(chain) else { return Meaning::Nothing };
         if merged.machine.is_absent() {
-            return Meaning::Base;
+            return if good { Meaning::Base } else { Meaning::Nothing };
         }
+        // What can be checked is checked even where something else is wrong.
         match valid::environment(name, merged, &order, top, &mut self.diagnostics) {
-            Some(environment) => Meaning::Environment(Box::new(environment)),
-            None => Meaning::Nothing,
+            Some(environment) if good => Meaning::Environment(Box::new(environment)),
+            Some(_) | None => Meaning::Nothing,
         }
     }
 
     /// Notes that the base `name` was taken for an environment.
     pub fn tell_no_machine(&mut self, name: &EnvName) {
-        self.tell_base(name, Kind::MissingKey, |top| {
+        self.tell_base(name, |top| {
             Diagnostic::new(
                 Kind::MissingKey,
                 top,
@@ -104,13 +111,13 @@ impl Library {
 
     /// Notes that the base `name` is of no use.
     pub fn tell_unused(&mut self, name: &EnvName) {
-        self.tell_base(name, Kind::UnusedBase, |top| {
+        self.tell_base(name, |top| {
             Diagnostic::new(Kind::UnusedBase, top, format!("`{name}` has no `machine`, and no file extends it"))
                 .help("write `machine: {kind: host}` to make it an environment")
         });
     }
 
-    fn tell_base(&mut self, name: &EnvName, _kind: Kind, tell: impl FnOnce(Place) -> Diagnostic) {
+    fn tell_base(&mut self, name: &EnvName, tell: impl FnOnce(Place) -> Diagnostic) {
         if let Some(Some(written)) = self.files.get(name) {
             self.diagnostics.push(tell(written.top));
         }
@@ -121,9 +128,8 @@ impl Library {
         Report::new(self.sources, self.diagnostics)
     }
 
-    /// The file with all that it extends under it, the places of the files from the nearest on, and its own top.
-    fn merge(&mut self, name: &EnvName, known: &[EnvName]) -> Option<(EnvironmentFile, Vec<Place>, Place)> {
-        let chain = self.chain(name, known)?;
+    /// The nearest file with all the others under it, a place of each from the nearest on, and the nearest's top.
+    fn merge(&mut self, chain: Vec<Written>) -> Option<(EnvironmentFile, Vec<Place>, Place)> {
         let top = chain.first()?.top;
         let order = chain.iter().map(|written| written.top).collect();
         let mut repeats: Vec<Repeat> = Vec::new();
@@ -183,8 +189,7 @@ impl Library {
             1 => format!("`{start}` extends itself"),
             _ => format!("files extend each other in a circle: {}", path.join(" → ")),
         };
-        let diagnostic =
-            Diagnostic::new(Kind::ExtendsCycle, place, message).help("let one of them extend nothing, or `base`");
+        let diagnostic = Diagnostic::new(Kind::ExtendsCycle, place, message).help("take `extends` out of one of them");
         let diagnostic = places
             .fold(diagnostic, |diagnostic, (name, place)| diagnostic.related(place, format!("`{name}` goes on here")));
         self.diagnostics.push(diagnostic);

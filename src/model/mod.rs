@@ -14,6 +14,7 @@ pub mod file;
 pub mod hide;
 pub mod ids;
 pub mod inventory;
+pub mod json_schema;
 pub mod library;
 pub mod node;
 pub mod paths;

@@ -60,9 +60,8 @@ pub fn parse(file: FileId, source: &Source, out: &mut Vec<Diagnostic>) -> Option
         return None;
     }
     let mut builder = Builder { map: Offsets::new(file, source.text()), stack: Vec::new(), root: None, out };
-    let text = source.text().strip_prefix('\u{feff}').unwrap_or(source.text());
     let mut documents = 0;
-    for event in Parser::new_from_str(text) {
+    for event in Parser::new_from_str(source.text()) {
         let (event, span) = match event {
             Ok(event) => event,
             Err(error) => {
@@ -95,6 +94,20 @@ pub fn parse(file: FileId, source: &Source, out: &mut Vec<Diagnostic>) -> Option
     }
 }
 
+/// What the parser's words mean, for the mistakes that people make most.
+fn plainly(info: &str) -> Option<&'static str> {
+    let all = |words: &[&str]| words.iter().all(|word| info.contains(word));
+    Some(match () {
+        () if all(&["quoted scalar", "end of stream"]) => "the quote that begins here is never closed",
+        () if all(&["flow mapping", "did not find expected"]) => "a `,` or a `}` is missing before this",
+        () if all(&["flow sequence", "expected"]) => "a `,` or a `]` is missing before this",
+        () if all(&["mapping values are not allowed"]) => "a colon is not expected here",
+        () if all(&["block mapping", "did not find expected key"]) => "this line is not indented like those above it",
+        () if all(&["simple key expected"]) => "a colon is missing, or this line is not indented like those above it",
+        () => return None,
+    })
+}
+
 /// Says why a file is no text.
 fn describe(file: FileId, source: &Source, trouble: &Trouble) -> Diagnostic {
     let one_char = |at: usize| {
@@ -120,7 +133,7 @@ fn alias(place: Place) -> Diagnostic {
     Diagnostic::new(Kind::Alias, place, "a YAML alias is not read here").help("write the value itself")
 }
 
-/// Turns the parser's indices, which count characters after the byte order mark, into bytes of the file.
+/// Turns the parser's indices, which count characters, into bytes of the file.
 struct Offsets<'a> {
     file: FileId,
     text: &'a str,
@@ -130,8 +143,7 @@ struct Offsets<'a> {
 
 impl<'a> Offsets<'a> {
     fn new(file: FileId, text: &'a str) -> Self {
-        let mark = text.starts_with('\u{feff}');
-        let bytes = (!text.is_ascii()).then(|| text.char_indices().skip(usize::from(mark)).map(|(at, _)| at).collect());
+        let bytes = (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).collect());
         Self { file, text, bytes }
     }
 
@@ -282,7 +294,10 @@ impl Builder<'_> {
             Some(_) => "indent with spaces: YAML does not take tabs",
             None => "look at this line and the one before: indentation, quotes, brackets, a space after each colon",
         };
-        let message = format!("this is not YAML: {}", error.info());
+        let message = match plainly(error.info()) {
+            Some(plain) => format!("{plain} (YAML: {})", error.info()),
+            None => format!("this is not YAML: {}", error.info()),
+        };
         self.out.push(Diagnostic::new(Kind::Syntax, place, message).help(help));
     }
 }
@@ -325,7 +340,7 @@ mod tests {
     fn places_cover_their_text_in_any_script_and_with_any_line_end() {
         for text in [
             "größe: 7.10   # ü\nlist: [ä, 'ö é']\nmap: {日本: 1, b: \"x\"}\nlast: 7",
-            "\u{feff}größe: 7.10   # ü\r\nlist: [ä, 'ö é']\r\nmap: {日本: 1, b: \"x\"}\r\nlast: 7\r\n",
+            "größe: 7.10   # ü\r\nlist: [ä, 'ö é']\r\nmap: {日本: 1, b: \"x\"}\r\nlast: 7\r\n",
             "größe: 7.10\nlist:\n- ä\n- 'ö é'\nmap:\n  日本: 1\n\n  b: \"x\"\nlast: 7 \n\n# end 😀\n",
         ] {
             let got = places(text);

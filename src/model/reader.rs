@@ -4,7 +4,7 @@ use super::component::ComponentName;
 use super::diagnostic::{Diagnostic, Kind};
 use super::node::{Entry, Node, Value};
 use super::schema::Key;
-use super::source::Place;
+use super::source::{Place, quoted};
 use super::suggest;
 use std::collections::BTreeMap;
 
@@ -67,7 +67,8 @@ impl<T: Readable> Field<T> {
                 if !T::DEEP && value == *base {
                     repeats.push((at, *base_at));
                 }
-                Self::Given(at, value.over(base, repeats))
+                // What is missing in a table is missing where the table was begun.
+                Self::Given(if T::DEEP { *base_at } else { at }, value.over(base, repeats))
             }
             (written, _) => written,
         }
@@ -167,7 +168,8 @@ impl<'a> Reader<'a> {
     /// The entries of a mapping, each key once; a list or a text is told of.
     pub fn entries<'n>(&mut self, node: &'n Node, name: &str) -> Option<Vec<&'n Entry>> {
         let Value::Mapping(entries) = &node.value else {
-            self.wrong_type(node, name, "keys and values");
+            let name = if name.is_empty() { String::new() } else { format!("`{name}`") };
+            self.wrong_type(node, &name, "keys and values");
             return None;
         };
         let mut seen: BTreeMap<&str, &Entry> = BTreeMap::new();
@@ -208,7 +210,7 @@ impl<'a> Reader<'a> {
         match &node.value {
             Value::Scalar { text, plain } => Some((text, *plain)),
             _ => {
-                self.wrong_type(node, key.name, &key.form.expected());
+                self.wrong_type(node, &key.title(), &key.form.expected());
                 None
             }
         }
@@ -217,7 +219,7 @@ impl<'a> Reader<'a> {
     /// Reads a scalar with `parse`, whose error is the message.
     pub fn parsed<T>(&mut self, node: &Node, key: &Key, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let (text, _) = self.scalar(node, key)?;
-        parse(text).map_err(|error| self.tell(Diagnostic::new(Kind::BadValue, node.place, shortened(&error)))).ok()
+        parse(text).map_err(|error| self.tell(Diagnostic::new(Kind::BadValue, node.place, quoted(&error)))).ok()
     }
 
     /// Reads a scalar with `parse` and holds it against the key's limits.
@@ -232,27 +234,28 @@ impl<'a> Reader<'a> {
         // The limits are ours: a test holds that all of them can be read.
         let inside = parse(least).is_ok_and(|least| value >= least) && parse(most).is_ok_and(|most| value <= most);
         if !inside {
-            let text = self.scalar(node, key).map(|(text, _)| shortened(text)).unwrap_or_default();
-            let message = format!("`{}` is {least} to {most}, not {text}", key.name);
+            let text = self.scalar(node, key).map(|(text, _)| quoted(text)).unwrap_or_default();
+            let message = format!("`{}` must be {least} to {most}, not {text}", key.name);
             self.tell(Diagnostic::new(Kind::OutOfRange, node.place, message));
         }
         inside.then_some(value)
     }
 
-    /// Tells that `node` is of the wrong type.
-    pub fn wrong_type(&mut self, node: &Node, name: &str, expected: &str) {
+    /// Tells that `node` is of the wrong type. `title` is what it stands under, in backticks where it is a key; empty
+    /// for the file itself.
+    pub fn wrong_type(&mut self, node: &Node, title: &str, expected: &str) {
         let found = match &node.value {
             Value::Refused => return,
             Value::Scalar { .. } if node.is_empty() => "nothing".to_owned(),
-            Value::Scalar { text, plain: true } if is_number(text) => format!("the number {}", shortened(text)),
+            Value::Scalar { text, plain: true } if is_number(text) => format!("the number {}", quoted(text)),
             Value::Scalar { text, plain: true } if is_bool(text) => format!("`{text}`"),
             Value::Scalar { .. } => "a text".to_owned(),
             Value::List(_) => "a list".to_owned(),
             Value::Mapping(_) => "keys and values".to_owned(),
         };
-        let message = match name {
+        let message = match title {
             "" => format!("the file must hold {expected}, not {found}"),
-            name => format!("`{name}` takes {expected}, not {found}"),
+            title => format!("{title} takes {expected}, not {found}"),
         };
         self.tell(Diagnostic::new(Kind::WrongType, node.place, message));
     }
@@ -270,15 +273,6 @@ pub fn is_number(text: &str) -> bool {
 /// Whether YAML takes the plain text for true or false.
 pub fn is_bool(text: &str) -> bool {
     matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
-}
-
-/// A text from a file, short enough for a message.
-pub fn shortened(text: &str) -> String {
-    const LONGEST: usize = 160;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 impl Here {
@@ -310,7 +304,7 @@ impl Here {
     /// Tells what is wrong with a key that is none of the table's: another component has it, it belongs elsewhere, or
     /// nothing is known of it.
     fn unknown(self, entry: &Entry) -> Diagnostic {
-        let key = shortened(&entry.key);
+        let key = quoted(&entry.key);
         let elsewhere = |home: &str| {
             let message = format!("`{key}` does not belong here");
             Diagnostic::new(Kind::MisplacedKey, entry.key_place, message).help(format!("move it {home}"))
@@ -347,7 +341,10 @@ impl Here {
         if in_table(super::written::ComponentFile::KEYS) {
             return elsewhere("to a component, under `stack`");
         }
-        let help = suggest::help(&key, self.keys());
-        Diagnostic::new(Kind::UnknownKey, entry.key_place, format!("nothing is known of a key `{key}` here")).help(help)
+        let help = match suggest::nearest(&key, self.keys()) {
+            None if super::hide::is_secret(&key) => super::scalars::SECRET_ADVICE.to_owned(),
+            _ => suggest::help(&key, self.keys()),
+        };
+        Diagnostic::new(Kind::UnknownKey, entry.key_place, format!("unknown key `{key}`")).help(help)
     }
 }

@@ -5,10 +5,10 @@ use super::diagnostic::{Diagnostic, Kind};
 use super::ids::EnvName;
 use super::node::{Entry, Node, Value};
 use super::quantity::{Size, Span, Version};
-use super::reader::{Readable, Reader, is_bool, is_number, shortened};
-use super::schema::{Form, Key};
+use super::reader::{Readable, Reader, is_bool, is_number};
+use super::schema::{Choice, Form, Key};
 use super::secret::SecretSource;
-use super::source::Place;
+use super::source::{Place, is_control, quoted};
 use super::suggest;
 use super::written::Needs;
 
@@ -16,11 +16,25 @@ use super::written::Needs;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line(pub String);
 
+/// What to write for a secret.
+pub const SECRET_ADVICE: &str = "never write a secret into a file; under the component's `secrets`, write \
+    {generate: 24} to have one made, or {env: NAME} or {file: /PATH} to say where it is";
+
 /// The shortest and the longest secret that is generated.
 pub const GENERATED: (u8, u8) = (16, 128);
 
 /// The ways to say where a secret comes from.
-pub const SECRET_SOURCES: [&str; 3] = ["generate", "env", "file"];
+pub const SECRET_SOURCES: [Choice; 3] = [
+    Choice { name: "generate", doc: "It is made once per environment, with that many letters and digits: 16 to 128." },
+    Choice {
+        name: "env",
+        doc: "It is the value of that environment variable when the environment is first brought up.",
+    },
+    Choice {
+        name: "file",
+        doc: "It is the content of that file when the environment is first brought up: a path from the root on.",
+    },
+];
 
 impl Readable for Line {
     const FORM: Form = Form::Line;
@@ -28,13 +42,13 @@ impl Readable for Line {
     fn read(reader: &mut Reader<'_>, node: &Node, key: &Key) -> Option<Self> {
         let (text, plain) = reader.scalar(node, key)?;
         if plain && (is_number(text) || is_bool(text)) {
-            let message = format!("`{}` takes a text, and YAML reads {} as something else", key.name, shortened(text));
+            let message = format!("`{}` takes a text, and YAML reads {} as something else", key.name, quoted(text));
             reader.tell(Diagnostic::new(Kind::WrongType, node.place, message).help("put it in quotes"));
             return None;
         }
         let text = text.trim();
         let count = text.chars().count();
-        if (1..=Self::LONGEST).contains(&count) && !text.contains(['\n', '\r', '\t']) {
+        if (1..=Self::LONGEST).contains(&count) && !text.chars().any(|c| c.is_control() || is_control(c)) {
             return Some(Self(text.to_owned()));
         }
         let message = format!("`{}` is one line of 1 to {} characters", key.name, Self::LONGEST);
@@ -58,7 +72,7 @@ impl Readable for EnvName {
             Err(error) => {
                 let stem = text.rsplit('/').next().unwrap_or(text);
                 let stem = stem.trim_end_matches(".yaml").trim_end_matches(".yml");
-                let diagnostic = Diagnostic::new(Kind::BadValue, node.place, shortened(&error.to_string()));
+                let diagnostic = Diagnostic::new(Kind::BadValue, node.place, quoted(&error.to_string()));
                 reader.tell(match Self::parse(stem) {
                     Ok(name) => diagnostic.help(format!("write the name alone: `{name}`")),
                     Err(_) => diagnostic,
@@ -101,7 +115,7 @@ impl Readable for bool {
             ("true", true) => Some(true),
             ("false", true) => Some(false),
             (text, plain) => {
-                let message = format!("`{}` takes true or false, not `{}`", key.name, shortened(text));
+                let message = format!("`{}` takes true or false, not `{}`", key.name, quoted(text));
                 let help = if plain { "write true or false" } else { "write it without quotes" };
                 reader.tell(Diagnostic::new(Kind::WrongType, node.place, message).help(help));
                 None
@@ -111,7 +125,7 @@ impl Readable for bool {
 }
 
 impl Readable for u16 {
-    const FORM: Form = Form::Number;
+    const FORM: Form = Form::Port;
 
     fn read(reader: &mut Reader<'_>, node: &Node, key: &Key) -> Option<Self> {
         let number = reader.number(node, key)?;
@@ -120,7 +134,7 @@ impl Readable for u16 {
             Ok(port) if within.is_none_or(|within| within.contains(&number)) => Some(port),
             _ => {
                 let (least, most) = key.within.unwrap_or(("0", "65535"));
-                let message = format!("the port `{}` is {number}: it must be {least} to {most}", key.name);
+                let message = format!("{} must be {least} to {most}, not {number}", key.title());
                 let diagnostic = Diagnostic::new(Kind::OutOfRange, node.place, message);
                 reader.tell(if number < 1024 {
                     diagnostic.help("only root may open ports below 1024, and the stack runs without root")
@@ -138,14 +152,14 @@ impl Readable for Needs {
 
     fn read(reader: &mut Reader<'_>, node: &Node, key: &Key) -> Option<Self> {
         let Value::List(list) = &node.value else {
-            reader.wrong_type(node, key.name, &key.form.expected());
+            reader.wrong_type(node, &key.title(), &key.form.expected());
             return None;
         };
         let mut needs: Vec<(ComponentName, Place)> = Vec::new();
         let mut good = true;
         for node in list {
             let Value::Scalar { text, .. } = &node.value else {
-                reader.wrong_type(node, "an entry of needs", "the name of a component");
+                reader.wrong_type(node, "an entry of `needs`", "the name of a component");
                 good = false;
                 continue;
             };
@@ -157,6 +171,7 @@ impl Readable for Needs {
             match needs.iter().find(|(other, _)| *other == name) {
                 None => needs.push((name, node.place)),
                 Some((_, first)) => {
+                    good = false;
                     let message = format!("`{name}` is in the list twice");
                     let diagnostic = Diagnostic::new(Kind::DuplicateEntry, node.place, message);
                     reader.tell(diagnostic.label("again").related(*first, "the first one").help("keep one of them"));
@@ -174,11 +189,7 @@ impl Readable for SecretSource {
         let advice = "write {generate: 24} to have one made, {env: NAME} or {file: /PATH} to say where it is";
         let Value::Mapping(entries) = &node.value else {
             let message = format!("the secret `{}` stands here itself", key.name);
-            reader.tell(
-                Diagnostic::new(Kind::LiteralSecret, node.place, message)
-                    .label("never write a secret into a file")
-                    .help(format!("{advice}; if it was a real one, change it: files are copied and kept")),
-            );
+            reader.tell(literal(node.place, message));
             return None;
         };
         let [Entry { key: source, key_place, node: value }] = entries.as_slice() else {
@@ -198,18 +209,26 @@ impl Readable for SecretSource {
             },
             "env" if is_variable(text) => Ok(Self::Env(text.to_owned())),
             "env" => Err("`env` takes the name of an environment variable, such as REDIS_ADMIN".to_owned()),
-            "file" if text.starts_with('/') => Ok(Self::File(text.to_owned())),
+            "file" if text.starts_with('/') && !text.chars().any(char::is_control) => Ok(Self::File(text.to_owned())),
             "file" => Err("`file` takes a path from the root on, such as /etc/report/redis-admin".to_owned()),
             // The word is not repeated: it may be the secret itself.
             word => {
                 let message = format!("this is no source for the secret `{}`", key.name);
-                let help = suggest::nearest(word, SECRET_SOURCES).map(|near| format!("did you mean `{near}`?"));
+                let help = suggest::nearest(word, SECRET_SOURCES.iter().map(|source| source.name))
+                    .map(|near| format!("did you mean `{near}`?"));
                 reader.tell(bad(*key_place, message).help(help.unwrap_or_else(|| advice.to_owned())));
                 return None;
             }
         };
         read.map_err(|message| reader.tell(bad(value.place, message).help(advice))).ok()
     }
+}
+
+/// Tells that a secret stands in the file. It is not repeated.
+pub(super) fn literal(place: Place, message: String) -> Diagnostic {
+    Diagnostic::new(Kind::LiteralSecret, place, message)
+        .label("if this was a real one, change it: files are copied and kept")
+        .help(SECRET_ADVICE)
 }
 
 /// Whether a text can be the name of an environment variable as people choose them. Small letters are left out, so
@@ -226,7 +245,7 @@ impl Reader<'_> {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|_| plain && digits && (text == "0" || !text.starts_with('0')));
         if number.is_none() {
-            let message = format!("`{}` takes {}, not `{}`", key.name, key.form.expected(), shortened(text));
+            let message = format!("{} takes {}, not `{}`", key.title(), key.form.expected(), quoted(text));
             let diagnostic = Diagnostic::new(Kind::WrongType, node.place, message);
             self.tell(if digits && !plain { diagnostic.help("write it without quotes") } else { diagnostic });
         }
@@ -239,7 +258,7 @@ impl Reader<'_> {
         let Form::Choice(choices) = key.form else { return None };
         let found = choices.iter().find(|choice| choice.name == text).map(|choice| choice.name);
         if found.is_none() {
-            let message = format!("`{}` cannot be `{}`", key.name, shortened(text));
+            let message = format!("`{}` cannot be `{}`", key.name, quoted(text));
             let help = match suggest::nearest(text, choices.iter().map(|choice| choice.name)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("write {}", key.form.expected()),
@@ -264,11 +283,8 @@ impl Reader<'_> {
                 Some(name) => known.push((*name, entry)),
                 None => {
                     // A word without a value may be a secret that was written as a key.
-                    let name = if entry.node.is_empty() {
-                        "that name"
-                    } else {
-                        &format!("the name `{}`", shortened(&entry.key))
-                    };
+                    let name =
+                        if entry.node.is_empty() { "that name" } else { &format!("the name `{}`", quoted(&entry.key)) };
                     let help = match names {
                         [] => format!("{component} has no {what}s: remove it"),
                         names => suggest::help(&entry.key, names.iter().copied()),
@@ -284,7 +300,7 @@ impl Reader<'_> {
     /// Tells of a name that no component has.
     pub(super) fn unknown_component(&mut self, name: &str, place: Place) {
         let help = suggest::help(name, ComponentName::ALL.iter().map(|name| name.as_str()));
-        let message = format!("there is no component `{}`", shortened(name));
+        let message = format!("there is no component `{}`", quoted(name));
         self.tell(Diagnostic::new(Kind::UnknownComponent, place, message).help(help));
     }
 }

@@ -25,6 +25,15 @@ impl Key {
         self.of.is_empty() || self.of.contains(&component)
     }
 
+    /// The key in a message.
+    pub fn title(&self) -> String {
+        match self.form {
+            Form::Port => format!("the port `{}`", self.name),
+            Form::Secret => format!("the secret `{}`", self.name),
+            _ => format!("`{}`", self.name),
+        }
+    }
+
     /// What it is for, as flowing text.
     pub fn text(&self) -> String {
         self.doc.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -55,8 +64,8 @@ pub enum Form {
     Span,
     /// `true` or `false`.
     Bool,
-    /// A whole number.
-    Number,
+    /// The number of a port.
+    Port,
     /// One of these words.
     Choice(&'static [Choice]),
     /// A list of components.
@@ -83,7 +92,7 @@ impl Form {
             Self::Size => "a size such as 256MiB".to_owned(),
             Self::Span => "a duration such as 15s".to_owned(),
             Self::Bool => "true or false".to_owned(),
-            Self::Number => "a whole number".to_owned(),
+            Self::Port => "a number such as 8080".to_owned(),
             Self::Choice(choices) => {
                 let names = super::suggest::list(choices.iter().map(|choice| choice.name));
                 if choices.len() > 1 { format!("one of {names}") } else { format!("`{names}`") }

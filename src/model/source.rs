@@ -54,6 +54,8 @@ impl Source {
     /// Takes the content of the file that people know as `path`. What is no text is kept as [`Trouble`], with as much
     /// of the text as can be shown.
     pub fn new(path: &str, bytes: &[u8]) -> Self {
+        // Some editors begin a text with a byte order mark; it says nothing.
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         let (bytes, too_large) = match bytes.get(..MAX_BYTES) {
             Some(head) if bytes.len() > MAX_BYTES => (head, true),
             _ => (bytes, false),
@@ -66,11 +68,9 @@ impl Source {
         let trouble = match (too_large, not_utf8) {
             (true, _) => Some(Trouble::TooLarge),
             (false, Some(at)) => Some(Trouble::NotUtf8(at)),
-            (false, None) => {
-                // A byte order mark at the very start is what some editors write; it says nothing.
-                let control = text.char_indices().find(|(at, c)| is_control(*c) && !(*at == 0 && *c == '\u{feff}'));
-                control.map(|(at, c)| Trouble::Control(at, c))
-            }
+            // Nearly every file is of these characters alone, which is quick to see.
+            (false, None) if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) => None,
+            (false, None) => text.char_indices().find(|(_, c)| is_control(*c)).map(|(at, c)| Trouble::Control(at, c)),
         };
         Self { path: path.to_owned(), text, trouble, hidden: Vec::new() }
     }
@@ -120,14 +120,24 @@ impl Source {
     pub fn position(&self, byte: usize) -> Position {
         let before = self.text.get(..byte).unwrap_or(&self.text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let in_line = before[line_start..].trim_start_matches('\u{feff}');
-        Position { line: before.matches('\n').count() + 1, column: in_line.chars().count() + 1 }
+        Position { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
+}
+
+/// A text from a file, short enough for a message and with nothing in it that a terminal could obey.
+pub fn quoted(text: &str) -> String {
+    const LONGEST: usize = 160;
+    let mut quoted: String =
+        text.chars().take(LONGEST).map(|c| if is_control(c) || c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        quoted.push('…');
+    }
+    quoted
 }
 
 /// Whether a character has no business in a file that people edit: control codes but tab and line ends, and those
 /// that reorder or hide text.
-fn is_control(c: char) -> bool {
+pub(super) fn is_control(c: char) -> bool {
     matches!(c, '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}')
@@ -163,7 +173,7 @@ mod tests {
     fn positions_count_characters_from_one() {
         let source = Source::new("f", "\u{feff}größe: 1\nß: 2\n".as_bytes());
         let at = |needle: &str| source.text().find(needle).map(|byte| source.position(byte));
-        assert_eq!(at("größe"), Some(Position { line: 1, column: 1 }));
+        assert_eq!(at("größe"), Some(Position { line: 1, column: 1 }), "a byte order mark does not count");
         assert_eq!(at("1"), Some(Position { line: 1, column: 8 }));
         assert_eq!(at("2"), Some(Position { line: 2, column: 4 }));
         assert_eq!(source.position(usize::MAX).line, 3);

@@ -32,13 +32,13 @@ pub fn environment(
     let at = At { key: top, value: top };
     let file = merged.filled(at);
     let mut checker = Checker { out, order: order.iter().map(|place| place.file).collect(), errors: 0 };
-    let description = checker.need(&file.description, "the file", at, "description");
-    let deployer = checker.need(&file.deployer, "the file", at, "deployer");
-    let machine = checker.need(&file.machine, "the file", at, "machine").and_then(|machine| {
+    let description = checker.need(&file.description, "this environment", at, "description");
+    let deployer = checker.need(&file.deployer, "this environment", at, "deployer");
+    let machine = checker.need(&file.machine, "this environment", at, "machine").and_then(|machine| {
         let at = file.machine.at().unwrap_or(at);
         checker.machine(machine, at)
     });
-    let stack = checker.need(&file.stack, "the file", at, "stack").map(|stack| {
+    let stack = checker.need(&file.stack, "this environment", at, "stack").map(|stack| {
         let files = checker.enabled(&stack.0, file.stack.at().unwrap_or(at));
         let components = files.iter().map(|(name, (at, file))| (*name, checker.component(*name, *at, file)));
         let components: Vec<_> = components.collect();
@@ -68,9 +68,15 @@ impl Checker<'_> {
         self.out.push(diagnostic);
     }
 
-    /// How far from the environment's own file a place is; its own has 0.
-    pub fn distance(&self, place: Place) -> usize {
-        self.order.iter().position(|file| *file == place.file).unwrap_or(usize::MAX)
+    /// Notes a mistake that several places have a part in. The one in the file that is nearest to the environment is
+    /// the one to mend; among equals it is the first.
+    pub fn tell_of(&mut self, kind: Kind, message: String, mut places: Vec<(Place, String)>, help: String) {
+        let distance = |place: Place| self.order.iter().position(|file| *file == place.file).unwrap_or(usize::MAX);
+        places.sort_by_key(|(place, _)| distance(*place));
+        let mut places = places.into_iter();
+        let Some((place, label)) = places.next() else { return };
+        let diagnostic = Diagnostic::new(kind, place, message).label(label).help(help);
+        self.tell(places.fold(diagnostic, |diagnostic, (place, label)| diagnostic.related(place, label)));
     }
 
     /// The value of a key that must be given. A bad one was told of already and only counts.
@@ -233,8 +239,13 @@ impl Checker<'_> {
 
 /// What to write for a key that is not there.
 fn missing_help(key: &str) -> String {
-    let tables = [EnvironmentFile::KEYS, MachineFile::KEYS, ComponentFile::KEYS];
-    let form = tables.iter().flat_map(|table| table.iter()).find(|known| known.name == key).map(|known| known.form);
-    let expected = form.map_or_else(|| "a value".to_owned(), super::schema::Form::expected);
-    format!("write `{key}: …` with {expected}; most files get it with `extends: base`")
+    let in_base = [EnvironmentFile::KEYS, ComponentFile::KEYS].into_iter().flatten().find(|known| known.name == key);
+    let in_machine = MachineFile::KEYS.iter().find(|known| known.name == key);
+    match (in_base, in_machine) {
+        (Some(known), _) => {
+            format!("write `{key}:` and {}; `extends: base` brings what most need", known.form.expected())
+        }
+        (None, Some(known)) => format!("write `{key}:` and {}", known.form.expected()),
+        (None, None) => format!("write `{key}:` and its value"),
+    }
 }

@@ -6,10 +6,10 @@
 use super::component::ComponentName;
 use super::environment::{Deployer, Fsync, PortPolicy};
 use super::ids::EnvName;
-use super::node::Node;
+use super::node::{Node, Value};
 use super::quantity::{Size, Span, Version};
 use super::reader::{At, Field, Here, Readable, Reader, Repeat};
-use super::scalars::Line;
+use super::scalars::{Line, literal};
 use super::schema::{Choice, Form, Key};
 use super::secret::SecretSource;
 use super::source::Place;
@@ -284,7 +284,7 @@ impl Readable for PortsFile {
         let names: Vec<&'static str> = component.ports().iter().map(|(name, _)| *name).collect();
         let mut ports = BTreeMap::new();
         for (name, entry) in reader.named(node, key, &names, "port")? {
-            ports.insert(name, reader.entry(entry, &Key { name, form: Form::Number, ..*key }));
+            ports.insert(name, reader.entry(entry, &Key { name, form: Form::Port, ..*key }));
         }
         Some(Self(ports))
     }
@@ -300,6 +300,10 @@ impl Readable for SecretsFile {
 
     fn read(reader: &mut Reader<'_>, node: &Node, key: &Key) -> Option<Self> {
         let component = reader.component?;
+        if matches!(node.value, Value::Scalar { .. }) {
+            reader.tell(literal(node.place, format!("a secret of {component} stands here itself")));
+            return None;
+        }
         let mut secrets = BTreeMap::new();
         for (name, entry) in reader.named(node, key, component.secrets(), "secret")? {
             secrets.insert(name, reader.entry(entry, &Key { name, form: Form::Secret, ..*key }));

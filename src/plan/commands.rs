@@ -33,20 +33,33 @@ pub fn refresh(root: RootAccess) -> SystemCommand {
     as_root(root, ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "update"])
 }
 
-/// Installs packages without asking anything, and without what is merely recommended.
+/// Installs packages without asking anything, without what is merely recommended, and without removing others. It waits
+/// for another apt to end, keeps configuration that a person has changed, and leaves running services alone, which
+/// Ubuntu's needrestart would start anew.
 pub fn install<'a>(root: RootAccess, packages: impl IntoIterator<Item = &'a str>) -> SystemCommand {
-    let apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "--no-install-recommends"];
-    as_root(root, apt.into_iter().chain(packages))
+    let apt = ["env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "apt-get", "install", "--yes"];
+    let how = ["--no-install-recommends", "--no-remove", "-o", "DPkg::Lock::Timeout=120"];
+    let keep = ["-o", "Dpkg::Options::=--force-confold", "-o", "Dpkg::Use-Pty=0"];
+    as_root(root, apt.into_iter().chain(how).chain(keep).chain(packages))
+}
+
+/// Installs packages; for people, whom it asks first.
+pub fn install_by_hand<'a>(root: RootAccess, packages: impl IntoIterator<Item = &'a str>) -> SystemCommand {
+    by_hand(root, ["apt-get", "install", "--no-install-recommends"].into_iter().chain(packages))
 }
 
 /// Removes packages; for people, whom it asks first.
 pub fn remove<'a>(root: RootAccess, packages: impl IntoIterator<Item = &'a str>) -> SystemCommand {
+    by_hand(root, ["apt-get", "remove"].into_iter().chain(packages))
+}
+
+/// As root, by a person at a terminal.
+fn by_hand<'a>(root: RootAccess, argv: impl IntoIterator<Item = &'a str>) -> SystemCommand {
     let sudo = match root {
         RootAccess::Root => None,
         RootAccess::Sudo => Some("sudo"),
     };
-    let argv = sudo.into_iter().chain(["apt-get", "remove"]).chain(packages).map(str::to_owned).collect();
-    SystemCommand { argv, stdin: None }
+    SystemCommand { argv: sudo.into_iter().chain(argv).map(str::to_owned).collect(), stdin: None }
 }
 
 /// Puts our `policy-rc.d` in place.
@@ -64,6 +77,13 @@ pub fn remove_policy(root: RootAccess) -> SystemCommand {
 pub fn disable_units<'a>(root: RootAccess, systemd: bool, units: impl IntoIterator<Item = &'a str>) -> SystemCommand {
     let now: &[&str] = if systemd { &["--now"] } else { &[] };
     as_root(root, ["systemctl", "disable"].into_iter().chain(now.iter().copied()).chain(units))
+}
+
+/// The same where systemd is not installed: packages enable their units by themselves even there, for the day when it is,
+/// and the scripts of System V init beside them.
+pub fn disable_without_systemctl(root: RootAccess, unit: &str) -> [SystemCommand; 2] {
+    let script = unit.strip_suffix(".service").unwrap_or(unit);
+    [as_root(root, ["deb-systemd-helper", "disable", unit]), as_root(root, ["update-rc.d", script, "disable"])]
 }
 
 fn as_root<'a>(root: RootAccess, argv: impl IntoIterator<Item = &'a str>) -> SystemCommand {

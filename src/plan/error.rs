@@ -114,7 +114,7 @@ impl PlanError {
 fn lack_advice(lacks: &[Lack]) -> Option<String> {
     let packages: Vec<&str> = lacks.iter().filter_map(|lack| lack.package.as_deref()).collect();
     let install = (!packages.is_empty()).then(|| {
-        format!("as root, run `{}`", commands::install(RootAccess::Root, packages.iter().copied()).pasteable())
+        format!("as root, run `{}`", commands::install_by_hand(RootAccess::Root, packages.iter().copied()).pasteable())
     });
     let rest = lacks.iter().filter_map(|lack| Some(format!("{}: {}", lack.component, lack.mend.as_deref()?)));
     let all: Vec<String> = install.into_iter().chain(rest).collect();

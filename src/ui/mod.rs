@@ -2,14 +2,17 @@
 //!
 //! stdout is the result, stderr the narration. A reader that goes away is no error; a disk that is full is one.
 #![allow(clippy::disallowed_macros, reason = "the one place that prints")]
-#![expect(dead_code, reason = "the verbs that ask and narrate come next")]
+#![allow(dead_code, reason = "the verb that shows evidence comes next")]
 
+pub mod diagnostics;
 pub mod evidence;
+pub mod human;
 pub mod json;
 pub mod progress;
 pub mod report;
 pub mod style;
 pub mod table;
+pub mod trace;
 pub mod wrap;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -50,7 +53,8 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// The command's own streams. `plain_terminal` says that the terminal shows no colour by itself (`TERM=dumb`).
+    /// The command's own streams. `plain_terminal` says that the terminal can do nothing but
+    /// show text (`TERM=dumb`).
     pub fn new(color: Color, plain_terminal: bool, quiet: bool) -> Self {
         let colored = |terminal: bool| match color {
             Color::Auto => terminal && !plain_terminal,
@@ -58,7 +62,11 @@ impl Ui {
             Color::Never => false,
         };
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        Self { out: Stream::new(Kind::Out, out, colored(out)), err: Stream::new(Kind::Err, err, colored(err)), quiet }
+        Self {
+            out: Stream::new(Kind::Out, out, out && !plain_terminal, colored(out)),
+            err: Stream::new(Kind::Err, err, err && !plain_terminal, colored(err)),
+            quiet,
+        }
     }
 
     /// Says something beside the result, unless narration is not wanted.
@@ -104,6 +112,8 @@ pub struct Stream {
     kind: Kind,
     /// Whether a person reads it directly.
     pub terminal: bool,
+    /// Whether it is a terminal on which written lines can be changed.
+    pub moves: bool,
     /// Colours, or none.
     pub paint: Paint,
     closed: AtomicBool,
@@ -111,8 +121,15 @@ pub struct Stream {
 }
 
 impl Stream {
-    fn new(kind: Kind, terminal: bool, color: bool) -> Self {
-        Self { kind, terminal, paint: Paint::new(color), closed: AtomicBool::new(false), broken: Mutex::new(None) }
+    fn new(kind: Kind, terminal: bool, moves: bool, color: bool) -> Self {
+        Self {
+            kind,
+            terminal,
+            moves,
+            paint: Paint::new(color),
+            closed: AtomicBool::new(false),
+            broken: Mutex::new(None),
+        }
     }
 
     /// Writes the text and a line end.

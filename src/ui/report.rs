@@ -1,7 +1,10 @@
 //! How an error is shown.
 
 use super::Stream;
+use super::diagnostics;
 use super::style::tame;
+use reportctl::model::diagnostic::Report as Diagnostics;
+use reportctl::model::ids::EnvName;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -34,9 +37,21 @@ pub struct Report {
     /// Each mistake in the files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<serde_json::Value>,
-    /// The mistakes drawn into their text, for people.
+    /// What people see above it.
     #[serde(skip)]
-    pub drawn: String,
+    pub drawn: Drawn,
+}
+
+/// What people see above an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Drawn {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A text.
+    Text(String),
+    /// Mistakes, drawn into the files that they are in.
+    Files(Box<Diagnostics>),
 }
 
 impl Report {
@@ -53,14 +68,25 @@ impl Report {
             next: Vec::new(),
             evidence: None,
             diagnostics: Vec::new(),
-            drawn: String::new(),
+            drawn: Drawn::Nothing,
         }
+    }
+
+    /// The same, about an environment.
+    #[must_use]
+    pub fn of_env(mut self, env: &EnvName) -> Self {
+        self.env = Some(env.to_string());
+        self
     }
 
     /// For people.
     pub fn human(&self, stream: &Stream) -> String {
         let paint = stream.paint;
-        let mut text = self.drawn.clone();
+        let mut text = match &self.drawn {
+            Drawn::Nothing => String::new(),
+            Drawn::Text(text) => text.clone(),
+            Drawn::Files(found) => diagnostics::human(found, paint.is_on(), stream.width()),
+        };
         let _ = writeln!(text, "{} {}", paint.red("error:"), indent(&tame(self.cause.trim_end()), 7));
         let mut field = |label: &str, value: &str| {
             let _ = writeln!(text, "  {}{}", paint.dim(&format!("{label:<10}")), indent(value.trim_end(), 12));
@@ -84,6 +110,11 @@ impl Report {
         }
         field("exit", &format!("{} ({})", self.exit_code, self.name));
         text
+    }
+
+    /// For programs: a line among the events of a run.
+    pub fn event(&self) -> serde_json::Value {
+        serde_json::json!({ "schema": 1, "event": "error", "error": self })
     }
 
     /// For programs: one document.

@@ -1,6 +1,7 @@
-//! Columns of text. Widths are counted in characters without colour.
+//! Columns of text. Widths are counted in columns of the terminal, without colour.
 
 use super::style::Paint;
+use super::wrap::columns;
 
 /// Rows under a heading, each column as wide as its widest cell. The last column is not padded.
 pub struct Table {
@@ -40,14 +41,14 @@ impl Table {
 
     /// The text, a line end after each row.
     pub fn render(&self, paint: Paint) -> String {
-        let columns = self.heading.len();
+        let count = self.heading.len();
         let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.chars().count());
-            cells.chain([self.heading[column].chars().count()]).max().unwrap_or(0)
+            let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| columns(&cell.text));
+            cells.chain([columns(self.heading[column])]).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let widths: Vec<usize> = (0..count).map(width).collect();
         let pad = |column: usize, text: &str| {
-            if column + 1 == columns { 0 } else { widths[column].saturating_sub(text.chars().count()) + 2 }
+            if column + 1 == count { 0 } else { widths[column].saturating_sub(columns(text)) + 2 }
         };
         let mut text = String::new();
         for (column, head) in self.heading.iter().enumerate() {

@@ -5,6 +5,10 @@ mod cli;
 mod command;
 mod exec;
 mod failures;
+mod init;
+mod model;
+mod mutations;
+mod schema;
 mod usage;
 mod walls;
 
@@ -12,8 +16,3 @@ mod render_alertmanager;
 mod render_prometheus;
 mod render_redis;
 mod render_support;
-
-mod smoke_exporters;
-mod smoke_prometheus;
-mod smoke_stack;
-mod smoke_support;

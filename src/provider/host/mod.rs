@@ -3,7 +3,9 @@
 pub mod agent;
 pub mod apt;
 mod cache;
+pub mod claim;
 pub mod ports;
 pub mod processes;
 pub mod programs;
 pub mod secrets;
+pub mod users;

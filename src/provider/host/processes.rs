@@ -101,6 +101,8 @@ impl Snapshot {
                 found.push(Marked { reading: *reading, id, component, is_agent: false });
             }
         }
+        // A marker is inherited: whoever is started by a service, and we ourselves may be, carries it too.
+        found.retain(|marked| marked.reading.identity.pid != std::process::id());
         found.retain(|marked| agent.is_none_or(|agent| !self.is_under(&marked.reading, agent)));
         found.sort_by_key(|marked| (marked.reading.identity.started, marked.reading.identity.pid));
         found

@@ -22,7 +22,8 @@ pub enum Request {
     Version,
     /// How do the services do?
     Status,
-    /// Run these services: start what does not run, replace what runs differently, leave the rest as it is.
+    /// Run these services: start what does not run or waits to be started again, replace what runs differently, leave
+    /// the rest as it is.
     Apply {
         /// The services.
         services: Vec<ServiceSpec>,

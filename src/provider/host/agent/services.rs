@@ -62,7 +62,8 @@ impl Services {
             let same = wanted.iter().any(|spec| spec.component == service.spec.component && spec.digest() == digest);
             let goes = only_these && !names.contains(&service.spec.component);
             let changed = names.contains(&service.spec.component)
-                && (!same || matches!(service.state().status, ServiceStatus::Stopped));
+                // One that waits to be started again is started at once.
+                && !(same && matches!(service.state().status, ServiceStatus::Running { .. }));
             goes || changed
         };
         let old: BTreeSet<ComponentName> =

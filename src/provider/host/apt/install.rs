@@ -1,17 +1,15 @@
 //! Installs packages without letting their services start.
 
-use super::policy::{DRAFT, PATH, POLICY, observe as observe_policy};
-use super::{System, as_root, text, units};
+use super::policy::observe as observe_policy;
+use super::{System, units};
 use crate::context::Context;
-use crate::exec::{self, Command, ExecError};
-use crate::model::argv;
+use crate::exec::{self, Command, ExecError, Output};
 use crate::model::inventory::{Observed, Policy, RootAccess};
+use crate::plan::commands::{self, POLICY_PATH, SystemCommand};
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-/// How long apt waits for another apt to end, in seconds.
-const LOCK_PATIENCE: &str = "DPkg::Lock::Timeout=120";
 /// How long each of the small commands may take.
 const SMALL: Duration = Duration::from_secs(60);
 
@@ -28,217 +26,155 @@ pub enum AptError {
     #[error("apt-get ended well, but {0} is not installed")]
     NotInstalled(String),
     /// A `policy-rc.d` appeared meanwhile, or cannot be looked at.
-    #[error("{path}: {why}")]
-    Policy {
-        /// Where.
-        path: String,
-        /// What is wrong.
-        why: String,
-    },
+    #[error("{POLICY_PATH}: {0}")]
+    Policy(String),
 }
 
 impl AptError {
     /// What to type next, as far as it can be told from what apt said. `packages` are those that were to be installed.
-    pub fn advice(&self, packages: &BTreeSet<String>) -> String {
-        let by_hand = || format!("sudo apt-get install --no-install-recommends {}", argv::join(packages));
-        let Self::Exec(error) = self else { return by_hand() };
-        let said = error.tail();
+    pub fn advice(&self, packages: &BTreeSet<String>) -> Option<String> {
+        let by_hand = || {
+            let names = packages.iter().map(String::as_str);
+            (!packages.is_empty()).then(|| commands::install_by_hand(RootAccess::Sudo, names).pasteable())
+        };
+        let said = match self {
+            Self::Exec(error) => error.tail(),
+            Self::Password | Self::NotInstalled(_) | Self::Policy(_) => return by_hand(),
+        };
         let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
-        if has(&["Could not get lock", "Unable to acquire the dpkg frontend lock"]) {
-            "another program is using apt: wait until it has ended, and type the same command again".to_owned()
+        let advice = if has(&["Could not get lock", "Unable to acquire the dpkg frontend lock"]) {
+            "another program is using apt: wait until it has ended, and type the same command again"
         } else if has(&["dpkg was interrupted"]) {
-            "sudo dpkg --configure -a".to_owned()
+            "sudo dpkg --configure -a"
         } else if has(&[
             "Unable to locate package",
             "has no installation candidate",
             "Failed to fetch",
             "404  Not Found",
         ]) {
-            "sudo apt-get update".to_owned()
+            "sudo apt-get update"
         } else if has(&["No space left on device", "You don't have enough free space"]) {
-            "sudo apt-get clean".to_owned()
+            "sudo apt-get clean"
         } else {
-            by_hand()
-        }
+            return by_hand();
+        };
+        Some(advice.to_owned())
     }
 }
 
-/// What is to be installed, and how.
+/// An install.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Install {
     /// The packages.
     pub packages: BTreeSet<String>,
-    /// How root is reached.
-    pub root: RootAccess,
+    /// Whether the list of packages is fetched first.
+    pub refresh: bool,
     /// Whether our policy must be put in place.
     pub place_policy: bool,
-    /// Units that must end disabled when they are there.
-    pub new_units: BTreeSet<String>,
+    /// How long apt may take.
+    pub deadline: Duration,
+    /// What is undone afterwards. Units that come unexpectedly are disabled too.
+    pub settle: Settle,
+}
+
+/// What an install leaves that must not stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settle {
+    /// How root is reached.
+    pub root: RootAccess,
+    /// Whether systemd is PID 1, so that units can also be stopped.
+    pub systemd: bool,
+    /// Whether our policy is removed.
+    pub remove_policy: bool,
+    /// Units that must end disabled where they are there.
+    pub disable: BTreeSet<String>,
 }
 
 /// Installs the packages; their services are not started, and units that came with them are disabled. Whatever fails,
 /// our policy is removed again. Safe twice. Blocks.
 ///
 /// Errors: the first thing that failed.
-pub fn install(context: &Context, system: &System, wanted: &Wanted, deadline: Duration) -> Result<(), AptError> {
-    unlock(context, wanted.root)?;
+pub fn install(context: &Context, system: &System, wanted: &Install) -> Result<(), AptError> {
+    let root = wanted.settle.root;
+    unlock(context, root)?;
     let before = units::all(system);
-    let installed = place_and_install(context, system, wanted, deadline);
-    let fresh = units::all(system);
-    let disable: BTreeSet<String> =
-        fresh.difference(&before).chain(wanted.new_units.intersection(&fresh)).cloned().collect();
-    let settled = settle(context, system, wanted.root, wanted.place_policy, &disable);
+    let installed = place_and_install(context, system, wanted);
+    let fresh = units::all(system).difference(&before).cloned().collect::<BTreeSet<String>>();
+    let mut rest = wanted.settle.clone();
+    rest.disable.extend(units::enabled(system).intersection(&fresh).cloned());
+    let settled = settle(context, system, &rest);
     installed?;
     settled?;
     check(context, &wanted.packages)
 }
 
-fn place_and_install(context: &Context, system: &System, wanted: &Wanted, deadline: Duration) -> Result<(), AptError> {
+fn place_and_install(context: &Context, system: &System, wanted: &Install) -> Result<(), AptError> {
+    let root = wanted.settle.root;
     if wanted.place_policy {
-        place_policy(context, system, wanted.root)?;
-    }
-    exec::run(&Command::changes(context, apt_get(wanted)).deadline(deadline))?;
-    Ok(())
-}
-
-/// Every command of an install, for a dry run: the policy's text goes to the first one's standard input.
-pub fn install_commands(system: &System, wanted: &Wanted) -> Vec<Vec<String>> {
-    let mut commands = Vec::new();
-    if wanted.place_policy {
-        commands.extend(place_commands(system, wanted.root));
-    }
-    commands.push(apt_get(wanted));
-    commands.extend(settle_commands(system, wanted.root, wanted.place_policy, &wanted.new_units));
-    commands
-}
-
-fn apt_get(wanted: &Wanted) -> Vec<String> {
-    let fixed = [
-        // Questions are answered by the packages' own defaults; Ubuntu's needrestart would restart other services.
-        "env",
-        "DEBIAN_FRONTEND=noninteractive",
-        "NEEDRESTART_SUSPEND=1",
-        "apt-get",
-        "install",
-        "--yes",
-        "--no-install-recommends",
-        "--no-remove",
-        "-o",
-        LOCK_PATIENCE,
-        "-o",
-        "Dpkg::Options::=--force-confold",
-        "-o",
-        "Dpkg::Use-Pty=0",
-    ];
-    as_root(wanted.root, fixed.into_iter().chain(wanted.packages.iter().map(String::as_str)))
-}
-
-fn place_commands(system: &System, root: RootAccess) -> Vec<Vec<String>> {
-    let (draft, path) = (text(&system.path(DRAFT)), text(&system.path(PATH)));
-    vec![
-        as_root(root, ["install", "--mode=0755", "-T", "/dev/stdin", &draft]),
-        // Unlike a move, this fails where something stands.
-        as_root(root, ["ln", "-T", &draft, &path]),
-        as_root(root, ["rm", "-f", &draft]),
-    ]
-}
-
-fn place_policy(context: &Context, system: &System, root: RootAccess) -> Result<(), AptError> {
-    let path = || text(&system.path(PATH));
-    match observe_policy(system) {
-        // An interrupted run of ours left it.
-        Observed::Present(Policy::Ours) => return Ok(()),
-        Observed::Present(Policy::Foreign) => {
-            return Err(AptError::Policy { path: path(), why: "it appeared since the plan was made".to_owned() });
+        match observe_policy(system) {
+            // An interrupted run of ours left it.
+            Observed::Present(Policy::Ours) => {}
+            Observed::Present(Policy::Foreign) => {
+                return Err(AptError::Policy("it appeared since the plan was made".to_owned()));
+            }
+            Observed::Unknown(why) => return Err(AptError::Policy(why)),
+            Observed::Absent => drop(change(context, system, &commands::place_policy(root), SMALL)?),
         }
-        Observed::Unknown(why) => return Err(AptError::Policy { path: path(), why }),
-        Observed::Absent => {}
     }
-    for (number, command) in place_commands(system, root).into_iter().enumerate() {
-        let command = Command::changes(context, command).deadline(SMALL);
-        exec::run(&if number == 0 { command.stdin(POLICY) } else { command })?;
+    if wanted.refresh {
+        change(context, system, &commands::refresh(root), wanted.deadline)?;
     }
+    let install = commands::install(root, wanted.packages.iter().map(String::as_str));
+    change(context, system, &install, wanted.deadline)?;
     Ok(())
 }
 
-/// Disables units that an install brought, and removes our policy. Safe twice; somebody else's policy is left. Blocks.
+/// Disables units that an install brought, and removes our policy. Safe twice; what is undone already, and somebody
+/// else's policy, are left. Blocks.
 ///
 /// Errors: the first command that failed; the others were tried.
-pub fn settle(
-    context: &Context,
-    system: &System,
-    root: RootAccess,
-    remove_policy: bool,
-    disable: &BTreeSet<String>,
-) -> Result<(), AptError> {
+pub fn settle(context: &Context, system: &System, rest: &Settle) -> Result<(), AptError> {
     let there = units::all(system);
-    let disable: BTreeSet<String> = disable.intersection(&there).cloned().collect();
+    let disable: Vec<&str> = rest.disable.intersection(&there).map(String::as_str).collect();
+    let mut all = Vec::new();
+    if !disable.is_empty() && exec::find(context, "systemctl").is_some() {
+        all.push(commands::disable_units(rest.root, rest.systemd, disable.iter().copied()));
+    } else {
+        for unit in &disable {
+            let [helper, script] = commands::disable_without_systemctl(rest.root, unit);
+            all.push(helper);
+            if system.has(&format!("/etc/init.d/{}", unit.strip_suffix(".service").unwrap_or(unit))) {
+                all.push(script);
+            }
+        }
+    }
     // The policy goes last: until the units are disabled nothing may start them.
-    let ours = matches!(observe_policy(system), Observed::Present(Policy::Ours));
-    let draft = system.path_is_there(DRAFT);
-    if disable.is_empty() && !(remove_policy && (ours || draft)) {
-        return Ok(());
+    if rest.remove_policy && matches!(observe_policy(system), Observed::Present(Policy::Ours)) {
+        all.push(commands::remove_policy(rest.root));
     }
-    unlock(context, root)?;
-    let mut failed = None;
-    for command in disable_commands(context, system, root, &disable)
-        .into_iter()
-        .chain((remove_policy && (ours || draft)).then(|| remove_command(system, root, ours)))
-    {
-        if let Err(error) = exec::run(&Command::changes(context, command).deadline(SMALL)) {
-            failed = failed.or(Some(error));
-        }
+    if !all.is_empty() {
+        unlock(context, rest.root)?;
     }
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    let failures: Vec<AptError> =
+        all.iter().filter_map(|command| change(context, system, command, SMALL).err()).collect();
+    failures.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// Every command of [`settle`], for a dry run.
-pub fn settle_commands(
-    system: &System,
-    root: RootAccess,
-    remove_policy: bool,
-    disable: &BTreeSet<String>,
-) -> Vec<Vec<String>> {
-    let mut commands: Vec<Vec<String>> = disable.iter().map(|unit| systemctl(system, root, unit)).collect();
-    if remove_policy {
-        commands.push(remove_command(system, root, true));
-    }
-    commands
-}
-
-fn remove_command(system: &System, root: RootAccess, ours: bool) -> Vec<String> {
-    let (draft, path) = (text(&system.path(DRAFT)), text(&system.path(PATH)));
-    if ours { as_root(root, ["rm", "-f", &draft, &path]) } else { as_root(root, ["rm", "-f", &draft]) }
-}
-
-fn systemctl(system: &System, root: RootAccess, unit: &str) -> Vec<String> {
-    // Where systemd is not PID 1 there is nothing to stop, and systemctl works on the files alone.
-    let now: &[&str] = if system.has_systemd() { &["--now"] } else { &[] };
-    as_root(root, ["systemctl", "disable"].into_iter().chain(now.iter().copied()).chain([unit]))
-}
-
-fn disable_commands(
-    context: &Context,
-    system: &System,
-    root: RootAccess,
-    units: &BTreeSet<String>,
-) -> Vec<Vec<String>> {
-    if exec::find(context, "systemctl").is_some() {
-        return units.iter().map(|unit| systemctl(system, root, unit)).collect();
-    }
-    // The packages enable their units by themselves even where there is no systemd yet.
-    let mut commands: Vec<Vec<String>> =
-        units.iter().map(|unit| as_root(root, ["deb-systemd-helper", "disable", unit])).collect();
-    for script in units.iter().filter_map(|unit| unit.strip_suffix(".service")) {
-        if system.path_is_there(&format!("/etc/init.d/{script}")) {
-            commands.push(as_root(root, ["update-rc.d", script, "disable"]));
-        }
-    }
-    commands
+fn change(context: &Context, system: &System, command: &SystemCommand, deadline: Duration) -> Result<Output, AptError> {
+    let here = |argument: &String| {
+        if argument == POLICY_PATH { system.path(POLICY_PATH).display().to_string() } else { argument.clone() }
+    };
+    let changes = Command::changes(context, command.argv.iter().map(here)).deadline(deadline);
+    Ok(exec::run(&match command.stdin {
+        Some(text) => changes.stdin(text),
+        None => changes,
+    })?)
 }
 
 /// Makes sure that sudo will let us, and lets it ask for the password where there is a terminal.
-fn unlock(context: &Context, root: RootAccess) -> Result<(), AptError> {
+///
+/// Errors: it will not.
+pub fn unlock(context: &Context, root: RootAccess) -> Result<(), AptError> {
     match root {
         RootAccess::Root => Ok(()),
         RootAccess::Sudo => match exec::run(&Command::reads(context, ["sudo", "-n", "true"]).deadline(SMALL)) {

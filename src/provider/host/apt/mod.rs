@@ -5,15 +5,15 @@ mod observe;
 mod policy;
 mod units;
 
-pub use install::{AptError, Wanted, install, install_commands, settle, settle_commands};
+pub use install::{AptError, Install, Settle, install, settle};
 pub use observe::{observe, upstream_version};
-pub use policy::{POLICY, observe as observe_policy};
+pub use policy::observe as observe_policy;
 pub use units::observe as observe_units;
 
 use crate::context::Context;
 use crate::exec;
 use crate::model::inventory::{Observed, RootAccess};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The folders of the system that are looked at or written to. Tests have their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl System {
     }
 
     /// Whether anything stands at a path, a link that leads nowhere included.
-    pub(super) fn path_is_there(&self, path: &str) -> bool {
+    pub(super) fn has(&self, path: &str) -> bool {
         crate::fs::observe_meta(&self.path(path)).present().is_some()
     }
 
@@ -58,19 +58,4 @@ pub fn root_access(context: &Context, uid: u32) -> Observed<RootAccess> {
         (_, Some(_)) => Observed::Present(RootAccess::Sudo),
         (_, None) => Observed::Absent,
     }
-}
-
-/// A command line as root.
-fn as_root<'a>(root: RootAccess, argv: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let before: &[&str] = match root {
-        RootAccess::Root => &[],
-        // Never a prompt: a terminal is asked for the password once, beforehand.
-        RootAccess::Sudo => &["sudo", "-n"],
-    };
-    before.iter().copied().chain(argv).map(str::to_owned).collect()
-}
-
-/// The path as text for a command line.
-fn text(path: &Path) -> String {
-    path.display().to_string()
 }

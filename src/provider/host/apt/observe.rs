@@ -111,7 +111,8 @@ async fn candidates(
         return seen;
     }
     if !has_lists(system) {
-        return all(Observed::Unknown("apt has no package lists: run `sudo apt-get update`".to_owned()));
+        // apt knows of no package at all, which may change with `apt-get update`.
+        return all(Observed::Absent);
     }
     let argv = ["apt-cache", "policy"].into_iter().map(str::to_owned).chain(packages.iter().cloned());
     match exec::start(Command::reads(context, argv).deadline(PATIENCE)).await {

@@ -43,7 +43,7 @@ pub fn enabled(system: &System) -> BTreeSet<String> {
         .filter(|name| name.ends_with(".wants") || name.ends_with(".requires"))
         .flat_map(|name| fs::list(&folder.join(name)).unwrap_or_default());
     let mut enabled: BTreeSet<String> = linked.collect();
-    if !system.path_is_there("/lib/systemd/systemd") {
+    if !system.has("/lib/systemd/systemd") {
         let started = RC_FOLDERS.iter().flat_map(|folder| fs::list(&system.path(folder)).unwrap_or_default());
         // S20redis-server starts /etc/init.d/redis-server.
         enabled.extend(started.filter_map(|name| Some(format!("{}.service", name.strip_prefix('S')?.get(2..)?))));

@@ -1,0 +1,106 @@
+//! Ctrl-C, SIGTERM and the time limit of a run.
+
+use super::failure::CliError;
+use reportctl::engine::interrupt::{self, Interrupt, Interrupter};
+use reportctl::exec;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The time that running steps have to come to their end after the time limit.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why a run ends before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Cause {
+    /// Ctrl-C.
+    Interrupted = 1,
+    /// SIGTERM.
+    Terminated = 2,
+    /// The time limit.
+    OutOfTime = 3,
+}
+
+/// What is told to people when it happens.
+const ONCE: &str = "ending: nothing new is begun, what runs comes to its end; once more breaks it off";
+const TWICE: &str = "breaking off";
+const LATE: &str = "out of time: nothing new is begun, what runs has a few seconds to come to its end";
+
+/// Listens from now on, for as long as the value lives.
+pub struct Listener {
+    cause: Arc<AtomicU8>,
+    /// For the engine.
+    pub interrupt: Interrupt,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Listener {
+    /// Listens, and says through `say` what happens.
+    ///
+    /// Errors: the host refuses to hand over signals.
+    pub fn start(limit: Option<Duration>, say: impl Fn(&str) + Send + 'static) -> Result<Self, CliError> {
+        let refused = |error: std::io::Error| CliError::Host(format!("cannot listen for signals: {error}"));
+        let int = signal(SignalKind::interrupt()).map_err(refused)?;
+        let term = signal(SignalKind::terminate()).map_err(refused)?;
+        let (interrupter, interrupt) = interrupt::channel();
+        let cause = Arc::new(AtomicU8::new(0));
+        let task = tokio::spawn(listen(int, term, limit, interrupter, cause.clone(), say));
+        Ok(Self { cause, interrupt, task })
+    }
+
+    /// Why the run shall end, if so.
+    pub fn cause(&self) -> Option<Cause> {
+        [Cause::Interrupted, Cause::Terminated, Cause::OutOfTime]
+            .into_iter()
+            .find(|cause| *cause as u8 == self.cause.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn listen(
+    mut int: Signal,
+    mut term: Signal,
+    limit: Option<Duration>,
+    interrupter: Interrupter,
+    cause: Arc<AtomicU8>,
+    say: impl Fn(&str),
+) {
+    let mut patience = limit;
+    loop {
+        let pause = async {
+            match patience {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        let why = tokio::select! {
+            _ = int.recv() => Cause::Interrupted,
+            _ = term.recv() => Cause::Terminated,
+            () = pause => Cause::OutOfTime,
+        };
+        let is_first = cause.compare_exchange(0, why as u8, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        interrupter.press();
+        patience = match (is_first, why) {
+            (true, Cause::OutOfTime) => {
+                say(LATE);
+                Some(GRACE)
+            }
+            (true, _) => {
+                say(ONCE);
+                None
+            }
+            (false, _) => {
+                say(TWICE);
+                exec::kill_all();
+                None
+            }
+        };
+    }
+}

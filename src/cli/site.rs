@@ -1,0 +1,141 @@
+//! One environment of this host, as the verbs work on it.
+
+use super::Session;
+use super::failure::CliError;
+use super::settings;
+use reportctl::context::Context;
+use reportctl::fs::{self, Lock, LockError};
+use reportctl::journal::store::{self, Memory};
+use reportctl::model::environment::Environment;
+use reportctl::model::facts::Facts;
+use reportctl::model::ids::{EnvId, EnvName};
+use reportctl::model::inventory::{Inventory, Observed};
+use reportctl::model::paths::Paths;
+use reportctl::observe;
+use reportctl::plan::step::Plan;
+use reportctl::plan::{Inputs, planner, teardown};
+
+/// The identity that stands in plans of an environment that has none yet: it is drawn when the environment is made, so
+/// that plans of the same things are the same until then.
+const NOT_DRAWN: &str = "00000000";
+
+/// One environment of this host.
+pub struct Site<'a> {
+    pub context: &'a Context,
+    pub env: Environment,
+    pub paths: Paths,
+}
+
+/// What was seen of it.
+pub struct Look {
+    /// Its identity, or what stands for one that is not drawn yet.
+    pub id: EnvId,
+    pub inventory: Inventory,
+}
+
+/// What a plan is to come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// It runs.
+    Up,
+    /// It is gone, or only stopped.
+    Down { keep_data: bool },
+}
+
+impl<'a> Site<'a> {
+    /// The environment of that name.
+    ///
+    /// Errors: there is none, its files are wrong, or there is no folder for state.
+    pub fn open(session: &Session<'a>, name: &EnvName) -> Result<Self, CliError> {
+        Self::of(session, session.project.load(name.as_str())?)
+    }
+
+    /// That environment.
+    ///
+    /// Errors: there is no folder for state.
+    pub fn of(session: &Session<'a>, env: Environment) -> Result<Self, CliError> {
+        let paths = Paths::new(&settings::state_folder(session.context)?, &env.name);
+        Ok(Self { context: session.context, env, paths })
+    }
+
+    /// Takes the environment's lock.
+    ///
+    /// Errors: somebody else holds it.
+    pub fn lock(&self, verb: &str) -> Result<Lock, CliError> {
+        let who = |name: &str| self.context.var(name).map(str::to_owned);
+        let user = who("USER").or_else(|| who("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
+        let system = rustix::system::uname();
+        let host = system.nodename().to_string_lossy();
+        let (pid, since) = (std::process::id(), self.context.timestamp());
+        let holder = format!("`reportctl {verb}` of {user} on {host}, process {pid}, since {since}");
+        Lock::take(&self.paths.lock, &holder).map_err(|error| match error {
+            LockError::Held { holder } => CliError::Locked { env: self.env.name.clone(), holder },
+            LockError::Fs(error) => error.into(),
+        })
+    }
+
+    /// What the journals remember.
+    ///
+    /// Errors: one cannot be read, or is of another release.
+    pub fn recall(&self) -> Result<Memory, CliError> {
+        Ok(store::recall(&self.paths)?)
+    }
+
+    /// Looks at the world. Without a known identity, `id` or one that is not drawn yet stands for it.
+    pub async fn look(&self, facts: &Facts, id: Option<&EnvId>) -> Result<Look, CliError> {
+        let written = match fs::observe(&self.paths.identity()) {
+            Observed::Present(text) => EnvId::parse(text.trim()).ok(),
+            Observed::Absent | Observed::Unknown(_) => None,
+        };
+        let id = match id.cloned().or_else(|| facts.id.clone()).or(written) {
+            Some(id) => id,
+            None => not_drawn(&self.env.name)?,
+        };
+        let inventory = observe::observe(self.context, &self.env, &self.paths, facts, &id).await;
+        Ok(Look { id, inventory })
+    }
+
+    /// What a plan is made from.
+    pub fn inputs<'b>(&'b self, facts: &'b Facts, look: &'b Look) -> Inputs<'b> {
+        Inputs { env: &self.env, paths: &self.paths, facts, inventory: &look.inventory, id: &look.id }
+    }
+
+    /// The plan for what was seen.
+    ///
+    /// Errors: something that must hold does not.
+    pub fn plan(&self, aim: Aim, facts: &Facts, look: &Look) -> Result<Plan, CliError> {
+        let inputs = self.inputs(facts, look);
+        let plan = match aim {
+            Aim::Up => planner::up(&inputs),
+            Aim::Down { keep_data } => teardown::down(&inputs, keep_data),
+        };
+        plan.map_err(|error| CliError::Plan { env: self.env.name.clone(), error })
+    }
+
+    /// Draws a new identity.
+    ///
+    /// Errors: the host has no randomness to give.
+    pub fn draw(&self) -> Result<EnvId, CliError> {
+        let suffix = self.context.random_lower(8).map_err(CliError::Host)?;
+        EnvId::join(&self.env.name, &suffix).map_err(|error| CliError::Bug(error.to_string()))
+    }
+
+    /// The one command that removes everything that carries `id`, as it can be typed from anywhere.
+    pub fn reclaim(&self, id: &EnvId) -> String {
+        let mut words = vec![super::program(self.context), "down".to_owned(), "--id".to_owned(), id.to_string()];
+        if let Some(folder) = self.context.var("XDG_STATE_HOME") {
+            words.splice(0..0, ["env".to_owned(), format!("XDG_STATE_HOME={folder}")]);
+        }
+        reportctl::model::argv::join(words)
+    }
+}
+
+/// What stands for an identity that is not drawn yet.
+pub fn not_drawn(name: &EnvName) -> Result<EnvId, CliError> {
+    EnvId::join(name, NOT_DRAWN).map_err(|error| CliError::Bug(error.to_string()))
+}
+
+/// Whether it stands for an identity that is not drawn yet.
+pub fn is_not_drawn(id: &EnvId) -> bool {
+    id.as_str().ends_with(NOT_DRAWN)
+}

@@ -1,0 +1,67 @@
+//! `validate`
+
+use super::args::InEnv;
+use super::failure::CliError;
+use super::{ExitCode, Session};
+use crate::ui::{Output, diagnostics, json};
+use clap::Args;
+use reportctl::model::library::Meaning;
+use reportctl::project::Listed;
+use serde_json::{Value, json};
+
+/// Check the files of all environments, or of one, and show every mistake with its place
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    #[command(flatten)]
+    pub shared: InEnv,
+}
+
+/// Checks. Mistakes are the result, so they go to stdout.
+///
+/// Errors: there is no such environment, or a file cannot be read.
+pub fn run(ValidateArgs { shared: _ }: ValidateArgs, session: &Session) -> Result<ExitCode, CliError> {
+    let name = session.given.env.as_ref().map(|name| name.as_str());
+    let found = session.project.validate(name)?;
+    let code = if found.report.has_errors() { ExitCode::InvalidFiles } else { ExitCode::Ok };
+    let ui = &session.ui;
+    match session.output {
+        Output::Human => {
+            let out = &ui.out;
+            if !found.report.diagnostics().is_empty() {
+                out.text(&diagnostics::human(&found.report, out.paint.is_on(), out.width()));
+            }
+            if code == ExitCode::Ok {
+                found.files.iter().for_each(|file| out.line(&format!("{:<9} {}", kind(file), file.path.display())));
+            } else {
+                ui.say(&format!(
+                    "exit {} ({}): mend these, then type `reportctl validate` again",
+                    code.number(),
+                    code.name()
+                ));
+            }
+        }
+        Output::Json => {
+            let files: Vec<Value> = found
+                .files
+                .iter()
+                .map(|file| json!({ "name": file.name, "path": file.path, "kind": kind(file) }))
+                .collect();
+            let mut document = json!({ "schema": 1, "exit_code": code.number(), "files": files });
+            if let (Some(document), Value::Object(report)) =
+                (document.as_object_mut(), diagnostics::json(&found.report))
+            {
+                document.extend(report);
+            }
+            ui.out.line(&json::document(&document));
+        }
+    }
+    Ok(code)
+}
+
+const fn kind(file: &Listed) -> &'static str {
+    match file.meaning {
+        Meaning::Environment(_) => "valid",
+        Meaning::Base => "base",
+        Meaning::Nothing => "invalid",
+    }
+}

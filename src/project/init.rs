@@ -1,0 +1,178 @@
+//! Begins a project, or a new environment within it, with files that a person then edits.
+
+use super::{EMBEDDED, FOLDER, Project, ProjectError, relative};
+use crate::fs;
+use crate::model::diagnostic::Report;
+use crate::model::ids::EnvName;
+use crate::model::json_schema;
+use crate::model::library::Meaning;
+use crate::model::node::{self, Value};
+use crate::model::source::{Source, Sources};
+use std::path::{Path, PathBuf};
+
+/// What to begin.
+#[derive(Debug, Clone)]
+pub struct New<'a> {
+    /// The new environment; none to write out the embedded files as they are.
+    pub name: Option<&'a EnvName>,
+    /// The environment that it begins as a copy of.
+    pub from: &'a EnvName,
+    /// Whether a file of the new environment that is there already is replaced.
+    pub replace: bool,
+}
+
+/// What became of the files. Paths are as people see them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// Files that are new.
+    pub written: Vec<PathBuf>,
+    /// Files that were there and are another now.
+    pub replaced: Vec<PathBuf>,
+    /// Files that were there and are as they were.
+    pub kept: Vec<PathBuf>,
+}
+
+/// Why nothing was begun.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The new environment has a file already.
+    #[error("{} is there already", .0.display())]
+    Exists(PathBuf),
+    /// What the files are made from is no environment.
+    #[error("`{0}` is a base, not an environment, and cannot be copied as one")]
+    FromBase(EnvName),
+    /// The environment to copy is not there or is wrong, or a file cannot be written.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+}
+
+impl From<fs::FsError> for InitError {
+    fn from(error: fs::FsError) -> Self {
+        Self::Project(error.into())
+    }
+}
+
+/// A file to write, relative to the project folder.
+struct Planned {
+    path: PathBuf,
+    text: String,
+    /// What happens to one that is there and differs.
+    fate: Fate,
+}
+
+enum Fate {
+    Keep,
+    Replace,
+}
+
+impl Project {
+    /// Writes the file of a new environment and what it needs to be edited: its bases and the schema.
+    ///
+    /// Guarantees: each file is written as a whole or not at all; the new environment's file is written last, and only
+    /// if it is valid. No file is replaced but the schema, which is ours, and, when asked for, the new environment's.
+    ///
+    /// Errors: the file is there already and is not to be replaced; `from` is not there, is a base or is not valid;
+    /// a file cannot be written.
+    pub fn init(&self, new: &New<'_>) -> Result<Begun, InitError> {
+        let folder = self.folder.clone().unwrap_or_default();
+        let planned = self.planned(&folder, new)?;
+        let environments = folder.join(FOLDER);
+        if fs::observe_meta(&environments).present().is_none() {
+            fs::ensure_dir(&environments, 0o755)?;
+        }
+        let mut begun = Begun::default();
+        for Planned { path, text, fate } in planned {
+            let target = folder.join(&path);
+            let shown = self.shown.join(&path);
+            let there = fs::observe_meta(&target).present().is_some();
+            match (there, fate) {
+                (true, Fate::Keep) => {
+                    begun.kept.push(shown);
+                    continue;
+                }
+                (true, Fate::Replace) if fs::read_bytes(&target)? == text.as_bytes() => {
+                    begun.kept.push(shown);
+                    continue;
+                }
+                (true, Fate::Replace) => begun.replaced.push(shown),
+                (false, _) => begun.written.push(shown),
+            }
+            fs::write(&target, text.as_bytes(), 0o644)?;
+        }
+        Ok(begun)
+    }
+
+    fn planned(&self, folder: &Path, new: &New<'_>) -> Result<Vec<Planned>, InitError> {
+        let schema = Planned {
+            path: Path::new(FOLDER).join(json_schema::FILE_NAME),
+            text: json_schema::environment_text(),
+            fate: Fate::Replace,
+        };
+        let embedded = EMBEDDED.iter().filter_map(|(name, text)| Some((EnvName::parse(name).ok()?, *text)));
+        let keep =
+            |name: &EnvName, text: &str| Planned { path: relative(name), text: text.to_owned(), fate: Fate::Keep };
+        let Some(name) = new.name else {
+            return Ok([schema].into_iter().chain(embedded.map(|(name, text)| keep(&name, text))).collect());
+        };
+        let shown = self.shown.join(relative(name));
+        if !new.replace && fs::observe_meta(&folder.join(relative(name))).present().is_some() {
+            return Err(InitError::Exists(shown));
+        }
+        let copied = self.validate(Some(new.from.as_str()))?;
+        match copied.files.first().map(|file| &file.meaning) {
+            Some(Meaning::Environment(_)) => {}
+            Some(Meaning::Base) => return Err(InitError::FromBase(new.from.clone())),
+            Some(Meaning::Nothing) | None => return Err(invalid(copied.report)),
+        }
+        let text = match self.source(new.from)? {
+            Some(source) => copy(&source, name, new.from),
+            None => return Err(self.not_found(new.from.as_str())?.into()),
+        };
+        let checked = self.clone().with(name.clone(), text.as_bytes()).validate(Some(name.as_str()))?;
+        if checked.report.has_errors() {
+            return Err(invalid(checked.report));
+        }
+        // The bases within the program that the new file extends, so that they can be edited too.
+        let bases = self.bases(&text)?;
+        let bases = embedded.filter(|(embedded, _)| bases.contains(embedded) && embedded != name);
+        let own = Planned { path: relative(name), text: text.clone(), fate: Fate::Replace };
+        Ok([schema].into_iter().chain(bases.map(|(name, text)| keep(&name, text))).chain([own]).collect())
+    }
+
+    /// The names that a text extends, directly and by way of others.
+    fn bases(&self, text: &str) -> Result<Vec<EnvName>, ProjectError> {
+        let mut bases: Vec<EnvName> = Vec::new();
+        let mut next = top_level(&Source::new("", text.as_bytes()), "extends").map(|(base, _)| base);
+        while let Some(base) = next.and_then(|base| EnvName::parse(&base).ok()).filter(|base| !bases.contains(base)) {
+            next = self.source(&base)?.and_then(|source| top_level(&source, "extends")).map(|(base, _)| base);
+            bases.push(base);
+        }
+        Ok(bases)
+    }
+}
+
+fn invalid(report: Report) -> InitError {
+    ProjectError::Invalid(Box::new(report)).into()
+}
+
+/// The text of `source` with a description of its own.
+fn copy(source: &Source, name: &EnvName, from: &EnvName) -> String {
+    let text = source.text();
+    match top_level(source, "description") {
+        Some((_, range)) if name != from => {
+            format!("{}\"{name}, begun as a copy of {from}\"{}", &text[..range.start], &text[range.end..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The text and the range of a value at the top of a file.
+fn top_level(source: &Source, key: &str) -> Option<(String, std::ops::Range<usize>)> {
+    let file = Sources::default().add(source.clone());
+    let root = node::parse(file, source, &mut Vec::new())?;
+    let Value::Mapping(entries) = root.value else { return None };
+    entries.into_iter().find(|entry| entry.key == key).and_then(|entry| match entry.node.value {
+        Value::Scalar { text, .. } => Some((text, entry.node.place.start..entry.node.place.end)),
+        _ => None,
+    })
+}

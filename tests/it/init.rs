@@ -1,0 +1,114 @@
+//! Projects and new environments that are begun with files to edit.
+
+use reportctl::model::ids::EnvName;
+use reportctl::model::library::Meaning;
+use reportctl::project::init::{Begun, InitError, New};
+use reportctl::project::{Project, ProjectError};
+use std::path::{Path, PathBuf};
+
+fn name(text: &str) -> EnvName {
+    EnvName::parse(text).unwrap()
+}
+
+fn init(folder: &Path, new: &str, from: &str, replace: bool) -> Result<Begun, InitError> {
+    let project = Project::begin(Some(folder), Path::new("/"));
+    project.init(&New { name: Some(&name(new)), from: &name(from), replace })
+}
+
+fn read(folder: &Path, file: &str) -> String {
+    std::fs::read_to_string(folder.join("environments").join(file)).unwrap()
+}
+
+fn files(paths: &[PathBuf]) -> Vec<&str> {
+    paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect()
+}
+
+#[test]
+fn a_new_environment_comes_with_what_it_needs_and_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = init(folder.path(), "plant", "local", false).unwrap();
+    assert_eq!(files(&begun.written), ["environment.schema.json", "base.yaml", "plant.yaml"]);
+    assert!(begun.replaced.is_empty() && begun.kept.is_empty());
+    let text = read(folder.path(), "plant.yaml");
+    assert!(text.starts_with("# yaml-language-server: $schema=environment.schema.json\n"), "{text}");
+    assert!(text.contains("description: \"plant, begun as a copy of local\"\n"), "{text}");
+    let project = Project::find(Some(folder.path()), Path::new("/")).unwrap();
+    let validation = project.validate(None).unwrap();
+    assert!(validation.report.diagnostics().is_empty(), "{:?}", validation.report.diagnostics());
+    let meaning =
+        |name: &str| validation.files.iter().find(|file| file.name.as_str() == name).map(|file| &file.meaning);
+    assert!(matches!(meaning("plant"), Some(Meaning::Environment(_))));
+    assert_eq!(meaning("base"), Some(&Meaning::Base));
+    let (plant, local) = (project.load("plant").unwrap(), Project::embedded().load("local").unwrap());
+    assert_eq!((plant.stack, plant.machine), (local.stack, local.machine));
+}
+
+#[test]
+fn nothing_is_replaced_unless_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path(), "plant", "local", false).unwrap();
+    let edited = format!("{}# edited\n", read(folder.path(), "plant.yaml"));
+    for (file, text) in
+        [("plant.yaml", edited.as_str()), ("base.yaml", &format!("{}# edited\n", read(folder.path(), "base.yaml")))]
+    {
+        std::fs::write(folder.path().join("environments").join(file), text).unwrap();
+    }
+    let refused = init(folder.path(), "plant", "local", false).unwrap_err();
+    assert!(matches!(&refused, InitError::Exists(path) if path.ends_with("environments/plant.yaml")), "{refused}");
+    assert_eq!(read(folder.path(), "plant.yaml"), edited);
+    let begun = init(folder.path(), "plant", "local", true).unwrap();
+    assert_eq!(files(&begun.replaced), ["plant.yaml"]);
+    assert_eq!(files(&begun.kept), ["environment.schema.json", "base.yaml"]);
+    assert!(read(folder.path(), "base.yaml").ends_with("# edited\n"));
+    assert!(!read(folder.path(), "plant.yaml").ends_with("# edited\n"));
+}
+
+#[test]
+fn a_copy_of_a_copy_keeps_what_its_file_says() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path(), "plant", "local", false).unwrap();
+    let text = read(folder.path(), "plant.yaml").replace("5s", "7s");
+    std::fs::write(folder.path().join("environments/plant.yaml"), text).unwrap();
+    init(folder.path(), "line-one", "plant", false).unwrap();
+    let copy = read(folder.path(), "line-one.yaml");
+    assert!(copy.contains("scrape-interval: 7s") && copy.contains("begun as a copy of plant"), "{copy}");
+}
+
+#[test]
+fn without_a_name_the_embedded_files_are_written_out_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = Project::begin(Some(folder.path()), Path::new("/"));
+    let new = New { name: None, from: &name("local"), replace: false };
+    assert_eq!(files(&project.init(&new).unwrap().written), ["environment.schema.json", "base.yaml", "local.yaml"]);
+    assert_eq!(read(folder.path(), "local.yaml"), include_str!("../../environments/local.yaml"));
+    let again = project.init(&new).unwrap();
+    assert!(again.written.is_empty() && again.replaced.is_empty() && again.kept.len() == 3, "{again:?}");
+}
+
+#[test]
+fn what_cannot_be_copied_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(init(folder.path(), "plant", "base", false), Err(InitError::FromBase(_))));
+    let unknown = init(folder.path(), "plant", "locl", false);
+    assert!(matches!(unknown, Err(InitError::Project(ProjectError::NotFound { .. }))));
+    assert!(!folder.path().join("environments").exists());
+    std::fs::create_dir(folder.path().join("environments")).unwrap();
+    std::fs::write(folder.path().join("environments/base.yaml"), "stack: {redis: {memory: lots}}\n").unwrap();
+    let invalid = init(folder.path(), "plant", "local", false);
+    assert!(matches!(invalid, Err(InitError::Project(ProjectError::Invalid(_)))), "{invalid:?}");
+    assert_eq!(std::fs::read_dir(folder.path().join("environments")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_project_overrides_file_by_file_and_is_found_from_below() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    std::fs::create_dir(folder.path().join("environments")).unwrap();
+    let text = "extends: base\ndescription: Ours\nmachine: {kind: host}\n";
+    std::fs::write(folder.path().join("environments/local.yaml"), text).unwrap();
+    let project = Project::find(None, &below).unwrap();
+    assert_eq!(project.folder(), Some(folder.path()));
+    assert_eq!(project.load("local").unwrap().description, "Ours");
+    assert!(matches!(Project::find(Some(Path::new("c")), &below), Err(ProjectError::NoProject(_))));
+}
