@@ -5,6 +5,7 @@ mod cli;
 mod command;
 mod exec;
 mod failures;
+mod fakes;
 mod init;
 mod model;
 mod mutations;
