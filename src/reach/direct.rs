@@ -180,8 +180,8 @@ impl Reply {
     }
 }
 
-/// The first characters of a text, on one line.
-pub(super) fn begin(text: &str) -> String {
+/// The first characters of a text, on one line: enough to show what a body is.
+pub fn begin(text: &str) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(200) {
         Some((end, _)) => format!("{}…", &line[..end]),
@@ -272,23 +272,43 @@ impl Direct {
         password: &SecretValue,
         work: impl FnOnce(&mut redis::Connection) -> redis::RedisResult<T> + Send + 'static,
     ) -> Result<T, ReachError> {
-        let what = format!("redis at 127.0.0.1:{port} as {user}");
-        let broken = |error: redis::RedisError| redis_error(port, &what, &error);
         let login = RedisConnectionInfo::default().set_username(user).set_password(password.expose());
-        let address = ConnectionAddr::Tcp("127.0.0.1".to_owned(), port);
-        let info: ConnectionInfo =
-            address.into_connection_info().map_err(broken)?.set_redis_settings(login.set_skip_set_lib_name());
-        let client = redis::Client::open(info).map_err(broken)?;
-        let session = move || {
-            let mut connection = client.get_connection_with_timeout(TIMEOUT)?;
-            connection.set_read_timeout(Some(TIMEOUT))?;
-            connection.set_write_timeout(Some(TIMEOUT))?;
-            work(&mut connection)
-        };
-        match tokio::task::spawn_blocking(session).await {
-            Ok(done) => done.map_err(broken),
-            Err(error) => Err(ReachError::Broken { what, cause: error.to_string() }),
-        }
+        redis_session(port, format!("redis at 127.0.0.1:{port} as {user}"), login, work).await
+    }
+
+    /// Talks to Redis without logging in, to see what it refuses; `work` as for [`redis`](Self::redis).
+    ///
+    /// Errors: nobody listens, or the work fails.
+    pub async fn redis_without_login<T: Send + 'static>(
+        &self,
+        port: u16,
+        work: impl FnOnce(&mut redis::Connection) -> redis::RedisResult<T> + Send + 'static,
+    ) -> Result<T, ReachError> {
+        let what = format!("redis at 127.0.0.1:{port} without a login");
+        redis_session(port, what, RedisConnectionInfo::default(), work).await
+    }
+}
+
+async fn redis_session<T: Send + 'static>(
+    port: u16,
+    what: String,
+    login: RedisConnectionInfo,
+    work: impl FnOnce(&mut redis::Connection) -> redis::RedisResult<T> + Send + 'static,
+) -> Result<T, ReachError> {
+    let broken = |error: redis::RedisError| redis_error(port, &what, &error);
+    let address = ConnectionAddr::Tcp("127.0.0.1".to_owned(), port);
+    let info: ConnectionInfo =
+        address.into_connection_info().map_err(broken)?.set_redis_settings(login.set_skip_set_lib_name());
+    let client = redis::Client::open(info).map_err(broken)?;
+    let session = move || {
+        let mut connection = client.get_connection_with_timeout(TIMEOUT)?;
+        connection.set_read_timeout(Some(TIMEOUT))?;
+        connection.set_write_timeout(Some(TIMEOUT))?;
+        work(&mut connection)
+    };
+    match tokio::task::spawn_blocking(session).await {
+        Ok(done) => done.map_err(broken),
+        Err(error) => Err(ReachError::Broken { what, cause: error.to_string() }),
     }
 }
 

@@ -4,5 +4,5 @@ mod direct;
 mod probe;
 pub mod wait;
 
-pub use direct::{Direct, Method, Query, ReachError, Reply, redis_error};
+pub use direct::{Direct, Method, Query, ReachError, Reply, begin, redis_error};
 pub use probe::holds;

@@ -17,3 +17,8 @@ mod render_alertmanager;
 mod render_prometheus;
 mod render_redis;
 mod render_support;
+
+mod smoke_exporters;
+mod smoke_prometheus;
+mod smoke_stack;
+mod smoke_support;

@@ -21,6 +21,7 @@ use crate::model::probe::Probe;
 use crate::model::quantity::Span;
 use crate::model::secret::SecretRef;
 use crate::model::service::ServiceSpec;
+pub use prometheus::metrics_port;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

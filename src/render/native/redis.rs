@@ -107,6 +107,8 @@ aclfile \"{acl}\"
 # It runs under reportctl's agent, which keeps its log.
 daemonize no
 supervised no
+# The name that `ps` shows is left alone: changing it overwrites the mark by which reportctl finds its processes.
+set-proc-title no
 logfile \"\"
 loglevel notice
 always-show-logo no

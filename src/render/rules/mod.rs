@@ -17,6 +17,7 @@ use crate::model::quantity::Span;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use smoke::ALERT as SMOKE_ALERT;
 pub use unit_tests::unit_tests;
 
 /// What the rules depend on.

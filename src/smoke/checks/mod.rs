@@ -1,0 +1,161 @@
+//! The closed list of checks. A check that is not in the list does not compile (its function is unused), and one that
+//! lacks a part neither.
+
+mod alert;
+mod alertmanager;
+mod exporters;
+mod prometheus;
+mod redis;
+mod redis_restart;
+mod redis_rights;
+
+use super::lab::{Lab, Verdict};
+use crate::model::component::ComponentName::{self, Alertmanager, NodeExporter, Prometheus, Redis, RedisExporter};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// One check.
+#[derive(Debug, Clone, Copy)]
+pub struct Check {
+    /// Readable and stable: the component and what it proves, such as `redis/keeps-data`.
+    pub name: &'static str,
+    /// Whose check it is: it is skipped with the component.
+    pub component: ComponentName,
+    /// What it proves, in words that a manager understands.
+    pub title: &'static str,
+    /// Whether it disturbs the stack.
+    pub manner: Manner,
+    /// The other components without which it proves nothing: it is skipped with them.
+    pub needs: &'static [ComponentName],
+    /// What it does.
+    pub(super) run: Run,
+}
+
+/// Whether a check disturbs the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// It only looks, or changes what nobody else uses: it may run beside others.
+    Quiet,
+    /// It restarts something: it runs alone, last, and only when that is allowed.
+    Disruptive,
+}
+
+/// What a check does.
+pub(super) type Run = fn(Arc<Lab>) -> Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+/// A check with its function; everything is said in one place.
+macro_rules! check {
+    ($name:literal, $component:ident, $title:literal, $manner:ident, [$($needs:ident),*], $run:path) => {
+        Check {
+            name: $name,
+            component: $component,
+            title: $title,
+            manner: Manner::$manner,
+            needs: &[$($needs),*],
+            run: |lab| Box::pin(async move { $run(&lab).await }),
+        }
+    };
+}
+
+/// Every check, in the order in which they are shown: by component, then from the simple to the deep.
+static ALL: &[Check] = &[
+    check!("redis/answers", Redis, "Redis answers every program that works with it", Quiet, [], redis::answers),
+    check!(
+        "redis/refuses-strangers",
+        Redis,
+        "Redis refuses whoever does not know a password",
+        Quiet,
+        [],
+        redis::refuses_strangers
+    ),
+    check!(
+        "redis/least-privilege",
+        Redis,
+        "Each program may do in Redis what it needs, and nothing else",
+        Quiet,
+        [],
+        redis_rights::least_privilege
+    ),
+    check!("redis/saves", Redis, "Redis saves every change to the disk", Quiet, [], redis::saves),
+    check!(
+        "redis/keeps-all",
+        Redis,
+        "Redis refuses new data when it is full, and never throws old data away",
+        Quiet,
+        [],
+        redis::keeps_all
+    ),
+    check!("redis/keeps-data", Redis, "Redis keeps its data over a restart", Disruptive, [], redis_restart::keeps_data),
+    check!("redis-exporter/figures", RedisExporter, "Redis's figures can be read", Quiet, [Redis], exporters::redis),
+    check!("node-exporter/figures", NodeExporter, "This machine's figures can be read", Quiet, [], exporters::node),
+    check!("prometheus/answers", Prometheus, "Prometheus runs with our configuration", Quiet, [], prometheus::answers),
+    check!(
+        "prometheus/targets",
+        Prometheus,
+        "Everything that is to be watched is being watched",
+        Quiet,
+        [],
+        prometheus::targets
+    ),
+    check!("prometheus/rules", Prometheus, "Every alert rule is being evaluated", Quiet, [], prometheus::rules),
+    check!("prometheus/series", Prometheus, "Our figures arrive and are fresh", Quiet, [], prometheus::series),
+    check!(
+        "alertmanager/answers",
+        Alertmanager,
+        "Alertmanager runs with our configuration",
+        Quiet,
+        [],
+        alertmanager::answers
+    ),
+    check!(
+        "alertmanager/known",
+        Alertmanager,
+        "Prometheus knows where to send alerts",
+        Quiet,
+        [Prometheus],
+        prometheus::knows_alertmanager
+    ),
+    check!(
+        "alertmanager/alert-arrives",
+        Alertmanager,
+        "A real alert is raised and arrives, and so does the news that all is well again",
+        Quiet,
+        [NodeExporter, Prometheus],
+        alert::arrives
+    ),
+];
+
+/// Every check, in the order in which they are shown.
+pub fn all() -> &'static [Check] {
+    ALL
+}
+
+/// The components that have no check of their own in this release.
+pub(super) fn without_checks() -> impl Iterator<Item = ComponentName> {
+    ComponentName::ALL.into_iter().filter(|name| ALL.iter().all(|check| check.component != *name))
+}
+
+/// The name under which a component without checks is shown.
+pub(super) fn stand_in(name: ComponentName) -> String {
+    format!("{name}/answers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_begin_with_their_component_and_come_in_its_order() {
+        let names: BTreeSet<&str> = ALL.iter().map(|check| check.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for check in ALL {
+            let (component, own) = check.name.split_once('/').unwrap_or_default();
+            assert_eq!(component, check.component.as_str(), "{}", check.name);
+            assert!(!own.is_empty() && own.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", check.name);
+            assert!(!check.title.ends_with('.') && check.title.starts_with(char::is_uppercase), "{}", check.title);
+        }
+        assert!(ALL.is_sorted_by_key(|check| check.component), "a component's checks stand together");
+    }
+}
