@@ -1,6 +1,7 @@
 //! Integration tests: one crate, one module a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a test stands outside the walls")]
+mod agent;
 mod cli;
 mod command;
 mod exec;
@@ -9,6 +10,7 @@ mod fakes;
 mod init;
 mod model;
 mod mutations;
+mod place;
 mod schema;
 mod usage;
 mod walls;

@@ -61,29 +61,46 @@ impl Log {
         }
     }
 
-    fn try_append(&mut self, bytes: &[u8]) -> Result<(), FsError> {
-        let full = self.file.as_ref().is_some_and(|(_, len)| *len > 0 && len + bytes.len() as u64 > self.limits.bytes);
-        if full {
-            self.file = None;
-            self.put_aside()?;
-        }
-        let (file, len) = match &mut self.file {
-            Some(open) => open,
-            closed => {
-                let file = Appender::open(&self.path)?;
-                let len = fs::observe_meta(&self.path).present().map_or(0, |meta| meta.len);
-                closed.insert((file, len))
+    /// Appends whole lines. A file grows over its bound only by a single line that is longer than that.
+    fn try_append(&mut self, mut bytes: &[u8]) -> Result<(), FsError> {
+        while !bytes.is_empty() {
+            let limit = self.limits.bytes;
+            let (file, len) = self.open()?;
+            let room = usize::try_from(limit.saturating_sub(*len)).unwrap_or(usize::MAX);
+            let is_end = |byte: &u8| *byte == b'\n';
+            let now = match bytes.get(..room) {
+                None => bytes.len(),
+                Some(fits) => match fits.iter().rposition(is_end) {
+                    Some(end) => end + 1,
+                    None if *len == 0 => bytes.iter().position(is_end).map_or(bytes.len(), |end| end + 1),
+                    None => 0,
+                },
+            };
+            let (now, later) = bytes.split_at(now);
+            file.append(now)?;
+            *len += now.len() as u64;
+            bytes = later;
+            if !bytes.is_empty() {
+                self.file = None;
+                self.put_aside()?;
             }
-        };
-        if self.lost > 0 {
-            let apology = format!("- [reportctl] {} bytes of this log could not be written\n", self.lost);
-            file.append(apology.as_bytes())?;
-            *len += apology.len() as u64;
-            self.lost = 0;
         }
-        file.append(bytes)?;
-        *len += bytes.len() as u64;
         Ok(())
+    }
+
+    fn open(&mut self) -> Result<&mut (Appender, u64), FsError> {
+        let Some(open) = self.file.take() else {
+            let mut file = Appender::open(&self.path)?;
+            let mut len = fs::observe_meta(&self.path).present().map_or(0, |meta| meta.len);
+            if self.lost > 0 {
+                let apology = format!("- [reportctl] {} bytes of this log could not be written\n", self.lost);
+                file.append(apology.as_bytes())?;
+                len += apology.len() as u64;
+                self.lost = 0;
+            }
+            return Ok(self.file.insert((file, len)));
+        };
+        Ok(self.file.insert(open))
     }
 
     fn put_aside(&self) -> Result<(), FsError> {

@@ -266,14 +266,18 @@ impl Agent {
 
     async fn attend(&self, mut stream: UnixStream, stop: mpsc::Sender<UnixStream>) -> std::io::Result<()> {
         let peer = stream.peer_cred()?.uid();
+        // What a stranger says is read too, up to a bound: one who is cut off while speaking would not hear the reason.
+        let heard = match tokio::time::timeout(PATIENCE, hear(&mut stream)).await {
+            Ok(heard) => heard,
+            Err(_) => return Ok(()),
+        };
         if peer != rustix::process::geteuid().as_raw() && peer != 0 {
             let reason = format!("this agent does not answer user {peer}");
             return say(&mut stream, &Answer::Refused { reason }).await;
         }
-        let request = match tokio::time::timeout(PATIENCE, hear(&mut stream)).await {
-            Ok(Ok(request)) => request,
-            Ok(Err(reason)) => return say(&mut stream, &Answer::Refused { reason }).await,
-            Err(_) => return Ok(()),
+        let request = match heard {
+            Ok(request) => request,
+            Err(reason) => return say(&mut stream, &Answer::Refused { reason }).await,
         };
         match request {
             Request::Version => {
