@@ -1,5 +1,7 @@
 //! Values to text: every configuration file, rule and dashboard, and how each component is started. No input or output.
 
+pub mod check;
+pub mod dashboard;
 pub mod native;
 pub mod rules;
 mod yaml;

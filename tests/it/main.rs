@@ -16,6 +16,7 @@ mod usage;
 mod walls;
 
 mod render_alertmanager;
+mod render_dashboard;
 mod render_prometheus;
 mod render_redis;
 mod render_support;

@@ -230,15 +230,22 @@ fn the_runner_takes_work_and_has_no_channel() {
 fn the_exporter_sees_figures_and_no_data() {
     let (stage, _running) = start();
     Talk::as_user(&stage, "admin").say("SET report:job:1 private");
-    let may = ["PING", "INFO", "INFO commandstats", "LATENCY LATEST", "SLOWLOG LEN", "CLIENT SETNAME exporter"];
+    let may = [
+        "PING",
+        "INFO",
+        "INFO commandstats",
+        "LATENCY LATEST",
+        "SLOWLOG LEN",
+        "CLIENT SETNAME exporter",
+        "CONFIG GET *",
+    ];
     let may_not = [
         "GET report:job:1",
         "STRLEN report:job:1",
         "TYPE report:job:1",
         "SCAN 0",
         "KEYS *",
-        "SLOWLOG GET",
-        "CONFIG GET *",
+        "CONFIG SET appendonly no",
         "CLIENT LIST",
         "MONITOR",
         "EVAL \"return 1\" 0",
@@ -249,6 +256,11 @@ fn the_exporter_sees_figures_and_no_data() {
         "ACL LIST",
     ];
     judge(&stage, "metrics", &may, &may_not);
+    let config = Talk::as_user(&stage, "metrics").say("CONFIG GET *");
+    assert!(config.contains("appendonly") && !config.contains("-of-redis"), "{config}");
+    let mut admin = Talk::as_user(&stage, "admin");
+    admin.say("EVAL \"local n = 0 for i = 1, 3000000 do n = n + i end return n\" 0");
+    assert_eq!(Talk::as_user(&stage, "metrics").say("SLOWLOG GET"), "[]");
 }
 
 #[test]
@@ -376,6 +388,10 @@ fn the_exporter_logs_in_by_its_password_file() {
         assert!(figures.contains(series), "{series}");
     }
     assert!(!exporter.said().contains("NOPERM"), "{}", exporter.said());
+    // It is refused nothing, so that the access log shows only what matters.
+    let mut admin = Talk::as_user(&stage, "admin");
+    assert_eq!(admin.say("ACL LOG"), "[]");
+    assert!(!admin.say("INFO errorstats").contains("errorstat_"));
 }
 
 #[test]

@@ -42,8 +42,6 @@ pub fn redis(view: &View<'_>) -> Result<Native, RenderError> {
         "-redis.user=metrics".to_owned(),
         format!("-redis.password-file={}", text(&passwords.path)?),
         "-connection-timeout=5s".to_owned(),
-        // Its user may not read the configuration, and nothing is wanted from there.
-        "-config-command=-".to_owned(),
     ];
     exporter(view, RedisExporter, argv, vec![passwords], "redis_up 1\n")
 }

@@ -7,6 +7,7 @@ use crate::model::environment::Options;
 use crate::model::file::RenderedFile;
 use crate::model::probe::{Body, Probe};
 use crate::model::quantity::Span;
+use crate::render::dashboard::{Dashboard, console};
 use crate::render::rules::{Watched, rules};
 use crate::render::yaml;
 use serde::Serialize;
@@ -79,6 +80,8 @@ pub fn native(view: &View<'_>) -> Result<Native, RenderError> {
     let config = config(view, &rule_file, scrape_interval, evaluation_interval)?;
     let (port, listen) = (view.port(Prometheus, "http")?, view.listen(Prometheus, "http")?);
     let config_file = file(folder.join("prometheus.yml"), config);
+    let consoles = folder.join("consoles");
+    let page = file(consoles.join("report.html"), console(&Dashboard::new(&watched, scrape_interval))?);
     let argv = vec![
         view.program(Prometheus)?,
         format!("--config.file={}", text(&config_file.path)?),
@@ -86,16 +89,19 @@ pub fn native(view: &View<'_>) -> Result<Native, RenderError> {
         format!("--storage.tsdb.retention.time={retention}"),
         format!("--web.listen-address={listen}"),
         format!("--web.external-url=http://{listen}/"),
+        format!("--web.console.templates={}", text(&consoles)?),
+        // The page needs no libraries: this folder has none.
+        format!("--web.console.libraries={}", text(&consoles)?),
         // By default any page in a browser on this machine may read everything.
         format!("--web.cors.origin=http://(127\\.0\\.0\\.1|localhost):{port}"),
     ];
-    let files = vec![config_file, rule_file];
+    let files = vec![config_file, rule_file, page];
     let mut service = view.service(Prometheus, argv, &files)?;
     service.env = go_memory(view, Prometheus)?;
     // It writes what it holds in memory to the disk before it ends.
     service.stop_timeout = Span::seconds(60);
     Ok(Native {
-        folders: view.folders(Prometheus),
+        folders: [view.folders(Prometheus), vec![super::folder(consoles)]].concat(),
         files,
         prepare: None,
         service,
@@ -105,7 +111,7 @@ pub fn native(view: &View<'_>) -> Result<Native, RenderError> {
             expect: Body::Contains("Prometheus Server is Ready.".to_owned()),
         }],
         address: format!("http://{listen}"),
-        page: None,
+        page: Some(format!("http://{listen}/consoles/report.html")),
     })
 }
 

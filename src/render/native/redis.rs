@@ -25,7 +25,9 @@ struct Right {
 /// `runner`: takes work, keeps its lease, finishes, retries and buries it, by single commands and by scripts. It sees no
 /// user's log and has no channel at all: results reach users through the requestor's webhook.
 ///
-/// `metrics`: the exporter. No key, no channel, no command that shows data.
+/// `metrics`: the exporter. No key, no channel, no command that shows data: the configuration holds no secret, and the log
+/// of slow commands, which would show their arguments, is off. A command that it is refused would stand in the access log
+/// at each scrape and hide what matters there.
 ///
 /// `uptrace`: its cache. Every key but those of the report system: the patterns are the complement of `report:*` and
 /// `user:*`, since access lists have no exceptions and know nothing of Redis's numbered databases.
@@ -44,7 +46,10 @@ const RIGHTS: [Right; 5] = [
                 +del +unlink +exists +expire +pexpire +expireat +pexpireat +persist +ttl +pttl +type +time \
                 +eval +evalsha +script|load +script|exists -@admin -@dangerous",
     },
-    Right { user: "metrics", rules: "-@all +ping +hello +info +client|setname +latency|latest +slowlog|len" },
+    Right {
+        user: "metrics",
+        rules: "-@all +ping +hello +info +client|setname +config|get +latency|latest +slowlog|get +slowlog|len",
+    },
     Right {
         user: "uptrace",
         rules: "~[^ru]* ~r[^e]* ~re[^p]* ~rep[^o]* ~repo[^r]* ~repor[^t]* ~report[^:]* \
@@ -131,10 +136,9 @@ client-output-buffer-limit pubsub 32mb 8mb 60
 maxclients 1000
 tcp-keepalive 60
 
-# What took longer than this is counted: microseconds, then milliseconds.
-slowlog-log-slower-than 10000
-slowlog-max-len 128
+# What takes longer than so many milliseconds is counted. The log of slow commands is off: it would show what reports hold.
 latency-monitor-threshold 100
+slowlog-log-slower-than -1
 ",
         env = view.env.name,
         dir = text(&view.paths.data(Redis))?,

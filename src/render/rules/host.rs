@@ -135,7 +135,9 @@ fn disks() -> Vec<Alert> {
         Alert {
             name: "DiskWillFill",
             of: OF,
-            expr: "instance:node_filesystem_free:ratio < 0.4 and predict_linear(node_filesystem_avail_bytes[6h], 86400) < 0",
+            // A line through a few minutes says nothing of tomorrow: there must be an hour of figures.
+            expr: "instance:node_filesystem_free:ratio < 0.4 and predict_linear(node_filesystem_avail_bytes[6h], 86400) < 0 \
+                   and node_filesystem_avail_bytes offset 1h",
             hold: Span::seconds(1800),
             severity: Severity::Warning,
             labels: LABELS,
@@ -147,18 +149,18 @@ fn disks() -> Vec<Alert> {
                 input: &[
                     (
                         r#"node_filesystem_avail_bytes{job="node-exporter", instance="n:1", device="/dev/sda1", fstype="ext4", mountpoint="/"}"#,
-                        "40000-10x200",
+                        "40000-10x400",
                     ),
                     (
                         r#"node_filesystem_size_bytes{job="node-exporter", instance="n:1", device="/dev/sda1", fstype="ext4", mountpoint="/"}"#,
-                        "100000x200",
+                        "100000x400",
                     ),
                 ],
-                at: 36,
+                at: 92,
                 labels: DISK,
                 summary: "/ will be full within a day",
                 description: Some(
-                    "If it goes on as in the last six hours, /dev/sda1 has no room left tomorrow. 38.56% is \
+                    "If it goes on as in the last six hours, /dev/sda1 has no room left tomorrow. 36.32% is \
                                    free now. What takes the space: `du -xh --max-depth=2 /`.",
                 ),
             },
@@ -167,22 +169,22 @@ fn disks() -> Vec<Alert> {
                 input: &[
                     (
                         r#"node_filesystem_avail_bytes{job="node-exporter", instance="n:1", device="/dev/sda1", fstype="ext4", mountpoint="/"}"#,
-                        "90000-10x200",
+                        "90000-10x400",
                     ),
                     (
                         r#"node_filesystem_size_bytes{job="node-exporter", instance="n:1", device="/dev/sda1", fstype="ext4", mountpoint="/"}"#,
-                        "100000x200",
+                        "100000x400",
                     ),
                     (
                         r#"node_filesystem_avail_bytes{job="node-exporter", instance="n:1", device="/dev/sdb1", fstype="ext4", mountpoint="/data"}"#,
-                        "20000x200",
+                        "20000x400",
                     ),
                     (
                         r#"node_filesystem_size_bytes{job="node-exporter", instance="n:1", device="/dev/sdb1", fstype="ext4", mountpoint="/data"}"#,
-                        "100000x200",
+                        "100000x400",
                     ),
                 ],
-                at: 36,
+                at: 92,
             },
         },
     ]
