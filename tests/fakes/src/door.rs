@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::future::Future;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The longest body that is read, in bytes.
 const BODY_LIMIT: usize = 8 << 20;
@@ -142,16 +142,31 @@ pub(crate) async fn serve<S: Site>(listener: TcpListener, site: Arc<S>) -> Resul
     axum::serve(listener, service).await.map_err(|error| Refusal::new(error.to_string()))
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(crate) async fn told_to_end(program: &str) -> Result<(), Refusal> {
-    let on = |kind| signal(kind).map_err(|error| Refusal::new(format!("no signals: {error}")));
-    let (mut term, mut int) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// The signals that end a program: SIGTERM and SIGINT.
+pub(crate) struct Ending {
+    program: &'static str,
+    signals: [Signal; 2],
+}
+
+impl Ending {
+    /// From now on a signal is a request and no death. Call it before saying that the program is ready.
+    ///
+    /// Errors: the signals cannot be watched.
+    pub(crate) fn watch(program: &'static str) -> Result<Self, Refusal> {
+        let on = |kind| signal(kind).map_err(|error| Refusal::new(format!("no signals: {error}")));
+        Ok(Self { program, signals: [on(SignalKind::terminate())?, on(SignalKind::interrupt())?] })
     }
-    log(program, "info", "shutting down (fake)");
-    Ok(())
+
+    /// Waits for one of them.
+    pub(crate) async fn told(mut self) -> Result<(), Refusal> {
+        let [term, int] = &mut self.signals;
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        log(self.program, "info", "shutting down (fake)");
+        Ok(())
+    }
 }
 
 async fn handle<S: Site>(State(site): State<Arc<S>>, request: Request) -> Response {

@@ -1,140 +1,12 @@
 //! The server's configuration and its users.
 
+use super::known::{LOGGER, NUMBERS, OTHERS, SETTINGS, TABLES};
 use super::xml::{self, Node};
 use crate::read_configuration;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-
-/// Elements of the top level that hold a whole number.
-const NUMBERS: &[&str] = &[
-    "http_port",
-    "tcp_port",
-    "interserver_http_port",
-    "mysql_port",
-    "postgresql_port",
-    "listen_backlog",
-    "listen_reuse_port",
-    "listen_try",
-    "max_connections",
-    "keep_alive_timeout",
-    "max_concurrent_queries",
-    "max_server_memory_usage",
-    "max_thread_pool_size",
-    "max_thread_pool_free_size",
-    "thread_pool_queue_size",
-    "mark_cache_size",
-    "index_mark_cache_size",
-    "index_uncompressed_cache_size",
-    "primary_index_cache_size",
-    "uncompressed_cache_size",
-    "mmap_cache_size",
-    "compiled_expression_cache_size",
-    "compiled_expression_cache_elements_size",
-    "background_pool_size",
-    "background_merges_mutations_concurrency_ratio",
-    "background_schedule_pool_size",
-    "background_move_pool_size",
-    "background_fetches_pool_size",
-    "background_common_pool_size",
-    "background_buffer_flush_schedule_pool_size",
-    "background_message_broker_schedule_pool_size",
-    "background_distributed_schedule_pool_size",
-    "tables_loader_foreground_pool_size",
-    "tables_loader_background_pool_size",
-    "concurrent_threads_soft_limit_num",
-    "max_table_size_to_drop",
-    "max_partition_size_to_drop",
-    "builtin_dictionaries_reload_interval",
-    "asynchronous_metrics_update_period_s",
-    "shutdown_wait_unfinished",
-    "max_io_thread_pool_size",
-    "max_backups_io_thread_pool_size",
-];
-/// Other elements of the top level.
-const OTHERS: &[&str] = &[
-    "logger",
-    "path",
-    "tmp_path",
-    "user_files_path",
-    "format_schema_path",
-    "access_control_path",
-    "top_level_domains_path",
-    "custom_cached_disks_base_directory",
-    "max_server_memory_usage_to_ram_ratio",
-    "cache_size_to_ram_max_ratio",
-    "mlock_executable",
-    "timezone",
-    "umask",
-    "default_profile",
-    "default_database",
-    "users_config",
-    "user_directories",
-    "users",
-    "profiles",
-    "quotas",
-    "merge_tree",
-    "prometheus",
-    "query_cache",
-    "startup_scripts",
-    "send_crash_reports",
-    "access_control_improvements",
-    "dictionaries_config",
-    "interserver_http_host",
-    "display_name",
-    "distributed_ddl",
-    "http_options_response",
-    "wait_dictionaries_load_at_startup",
-    "asynchronous_metric_log",
-    "metric_log",
-    "query_log",
-    "query_thread_log",
-    "query_views_log",
-    "query_metric_log",
-    "part_log",
-    "processors_profile_log",
-    "session_log",
-    "text_log",
-    "trace_log",
-    "opentelemetry_span_log",
-    "error_log",
-    "latency_log",
-    "crash_log",
-    "asynchronous_insert_log",
-    "backup_log",
-    "blob_storage_log",
-    "zookeeper_log",
-    "s3queue_log",
-    "aggregated_zookeeper_log",
-];
-/// Settings of a profile. The real server refuses them at the top level.
-const SETTINGS: &[&str] = &[
-    "readonly",
-    "max_threads",
-    "max_insert_threads",
-    "max_block_size",
-    "max_memory_usage",
-    "max_memory_usage_for_user",
-    "max_bytes_before_external_group_by",
-    "max_bytes_before_external_sort",
-    "max_bytes_ratio_before_external_group_by",
-    "max_bytes_ratio_before_external_sort",
-    "max_download_threads",
-    "max_execution_time",
-    "max_concurrent_queries_for_user",
-    "max_insert_block_size",
-    "input_format_parallel_parsing",
-    "output_format_parallel_formatting",
-    "log_queries",
-    "log_query_threads",
-    "load_balancing",
-    "queue_max_wait_ms",
-    "async_insert",
-    "wait_for_async_insert",
-    "enable_http_compression",
-    "use_uncompressed_cache",
-];
 
 /// What the server goes by.
 #[derive(Debug)]
@@ -181,9 +53,10 @@ impl Config {
     /// Errors: what the real one refuses, and elements that are not known.
     pub(super) fn read(file: &Path) -> Result<Self, String> {
         let folder = file.parent().unwrap_or(Path::new("."));
-        for merged in ["config.d", "conf.d", "users.d"] {
-            if folder.join(merged).exists() {
-                return Err(format!("the fake merges no folders: {merged}"));
+        let own = file.with_extension("d");
+        for merged in [own, folder.join("conf.d")] {
+            if merged.is_dir() {
+                return Err(format!("the fake merges no folders, the real one would: {}", merged.display()));
             }
         }
         let root = root(file)?;
@@ -233,13 +106,14 @@ fn top_level(root: &Node) -> Result<(), String> {
     for name in NUMBERS {
         root.number_of::<u64>(name)?;
     }
+    if let Some(logger) = root.child("logger") {
+        logger.only(LOGGER, &[])?;
+    }
     for name in ["max_server_memory_usage_to_ram_ratio", "cache_size_to_ram_max_ratio"] {
         root.number_of::<f64>(name)?;
     }
     for node in root.children.iter().filter(|node| node.name.ends_with("_log")) {
-        let fields =
-            ["database", "table", "engine", "partition_by", "ttl", "flush_interval_milliseconds", "max_size_rows"];
-        node.only(&fields, &[])?;
+        node.only(TABLES, &[])?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod config;
 mod http;
+mod known;
 pub(crate) mod native;
 mod xml;
 
@@ -126,9 +127,10 @@ async fn listen(server: Arc<Server>) -> Result<(), Refusal> {
             'http_port' to configuration file.)",
         ));
     }
+    let ending = door::Ending::watch(PROGRAM)?;
     log(PROGRAM, "info", "Ready for connections. (fake)");
     tokio::select! {
-        ended = door::told_to_end(PROGRAM) => ended,
+        ended = ending.told() => ended,
         Some(failed) = tasks.join_next() => failed.map_err(|error| Refusal::new(error.to_string()))?,
     }
 }

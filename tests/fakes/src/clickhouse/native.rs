@@ -110,10 +110,10 @@ pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
-/// Greets a ClickHouse as a client does, and pings it.
+/// Greets a ClickHouse as a client does, and pings it: its major and minor version.
 ///
 /// Errors: no connection, a refusal in the server's words, or another answer.
-pub(crate) async fn greet(address: &str, database: &str, user: &str, password: &str) -> Result<(), String> {
+pub(crate) async fn greet(address: &str, database: &str, user: &str, password: &str) -> Result<(u64, u64), String> {
     let fail = |error: std::io::Error| format!("ch: dial tcp {address}: {error}");
     let mut stream = TcpStream::connect(address).await.map_err(fail)?;
     let mut hello = Vec::new();
@@ -137,12 +137,11 @@ pub(crate) async fn greet(address: &str, database: &str, user: &str, password: &
         other => return Err(format!("ch: {address} answers packet {other}: no ClickHouse")),
     }
     let _name = text(&mut stream).await.map_err(fail)?;
-    for _ in 0..3 {
-        number(&mut stream).await.map_err(fail)?;
-    }
+    let version = (number(&mut stream).await.map_err(fail)?, number(&mut stream).await.map_err(fail)?);
+    let _revision = number(&mut stream).await.map_err(fail)?;
     stream.write_all(&[4]).await.map_err(fail)?;
     match number(&mut stream).await.map_err(fail)? {
-        4 => Ok(()),
+        4 => Ok(version),
         other => Err(format!("ch: {address} answers packet {other} to a ping")),
     }
 }

@@ -88,6 +88,7 @@ impl Settings {
             Some(path) => parse(&read_configuration(path)?).map_err(|error| format!("{}:{error}", path.display()))?,
             None => Values::new(),
         };
+        unknown_variables()?;
         for (section, key) in known() {
             from_environment(&section, &key, &mut values)?;
         }
@@ -158,9 +159,28 @@ fn check(section: &str, key: &str, value: &str) -> Result<(), String> {
     }
 }
 
+/// The name of the variable that overrides a key.
+fn name_of(section: &str, key: &str) -> String {
+    let section = if section.is_empty() { "default" } else { section };
+    format!("GF_{section}_{key}").replace(['.', '-'], "_").to_uppercase()
+}
+
+/// Refuses variables that look like settings and are none. The real one ignores them silently.
+fn unknown_variables() -> Result<(), String> {
+    let names: Vec<String> = known().map(|(section, key)| name_of(&section, &key)).collect();
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let plain = name.strip_suffix("__FILE").unwrap_or(&name);
+        if name.starts_with("GF_") && !names.iter().any(|known| known == plain) {
+            return Err(format!("variable {name} is no setting (the real one ignores it silently)"));
+        }
+    }
+    Ok(())
+}
+
 /// Takes what a variable such as `GF_SERVER_HTTP_PORT` says.
 fn from_environment(section: &str, key: &str, values: &mut Values) -> Result<(), String> {
-    let name = format!("GF_{section}_{key}").replace(['.', '-'], "_").to_uppercase().replace("GF__", "GF_DEFAULT_");
+    let name = name_of(section, key);
     let mut value = variable(&name);
     if let Some(path) = variable(&format!("{name}__FILE")) {
         if variable("FAKE_GRAFANA_IMAGE").as_deref() != Some("1") {

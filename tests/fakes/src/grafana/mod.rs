@@ -70,11 +70,12 @@ async fn server(mut args: VecDeque<String>) -> Result<(), Refusal> {
     let listener = door::listen(&address)
         .await
         .map_err(|refusal| Refusal::new(format!("failed to open listener on address {address}: {}", refusal.text)))?;
+    let ending = door::Ending::watch(PROGRAM)?;
     log(PROGRAM, "info", &format!("HTTP Server Listen (fake) address={address} version={}", version()));
     let site = Arc::new(api::Api::new(settings, faults, content));
     tokio::select! {
         served = door::serve(listener, site) => served,
-        ended = door::told_to_end(PROGRAM) => ended,
+        ended = ending.told() => ended,
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Dialect, PROGRAM};
 use crate::door::{Answer, Asked, Site};
 use crate::fault::{Active, Faults};
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -49,17 +50,17 @@ impl Api {
                 self.trace(asked, project, trace)
             }
             ("GET", ["internal", "v1", "spans", project], Dialect::V21) => {
-                range(asked, ["time_start", "time_end"], true)?;
-                self.search(asked, project)
+                let range = range(asked, ["time_start", "time_end"], true)?;
+                self.search(asked, project, range)
             }
             ("GET", ["internal", "v1", "tracing", project, "spans"], Dialect::V20) => {
-                range(asked, ["time_gte", "time_lt"], false)?;
-                self.search(asked, project)
+                let range = range(asked, ["time_gte", "time_lt"], false)?;
+                self.search(asked, project, range)
             }
             ("GET", ["api", "v1", "tracing", project, "spans"], dialect) => {
                 let names = if dialect == Dialect::V21 { ["time_start", "time_end"] } else { ["time_gte", "time_lt"] };
-                range(asked, names, false)?;
-                self.search(asked, project)
+                let range = range(asked, names, false)?;
+                self.search(asked, project, range)
             }
             ("GET", ["api", "tempo", project, "api", "echo"], _) => {
                 self.project(asked, project)?;
@@ -230,7 +231,7 @@ impl Api {
         Ok(Answer::json(200, &json!({"id": trace, "spans": spans, "logs": []})))
     }
 
-    fn search(&self, asked: &Asked, project: &str) -> Result<Answer, Answer> {
+    fn search(&self, asked: &Asked, project: &str, range: Range<u64>) -> Result<Answer, Answer> {
         let project = self.project(asked, project)?;
         if asked.faults.on("query-html") {
             return Ok(Answer::page(200, "Uptrace"));
@@ -243,7 +244,8 @@ impl Api {
             );
         }
         let spans = self.found(project, &asked.faults, |span| {
-            trace.is_none_or(|trace| span.trace_id.eq_ignore_ascii_case(trace))
+            range.contains(&(span.start / 1_000_000))
+                && trace.is_none_or(|trace| span.trace_id.eq_ignore_ascii_case(trace))
                 && wanted.iter().all(|(name, value)| match name.as_str() {
                     "_name" => span.name == *value,
                     name => span.attribute(name) == Some(value.as_str()),
@@ -272,19 +274,53 @@ fn condition(text: &str) -> Option<(String, String)> {
     Some((name.trim().to_owned(), value.to_owned()))
 }
 
-/// Refuses a question without a time range: in milliseconds, or else as RFC 3339 says too.
-fn range(asked: &Asked, names: [&str; 2], only_milliseconds: bool) -> Result<(), Answer> {
-    for name in names {
+/// The time range of a question, in milliseconds since 1970.
+///
+/// Errors: it has none, or one that is not written in milliseconds or, where that may be, as RFC 3339 says.
+fn range(asked: &Asked, names: [&str; 2], only_milliseconds: bool) -> Result<Range<u64>, Answer> {
+    let time = |name: &str| {
         let text = asked.query(name).unwrap_or_default();
-        let number = text.parse::<i64>().is_ok_and(|time| time > 1_000_000_000_000);
-        let written = text.len() >= 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
-        if !number && (only_milliseconds || !written) {
-            return Err(failure(400, "bad_request", &format!("{name} is missing or no time: {text:?}")));
-        }
-    }
-    Ok(())
+        let number = text.parse::<u64>().ok().filter(|time| *time > 1_000_000_000_000);
+        let time = if only_milliseconds { number } else { number.or_else(|| rfc3339(text)) };
+        time.ok_or_else(|| failure(400, "bad_request", &format!("{name} is missing or no time: {text:?}")))
+    };
+    Ok(time(names[0])?..time(names[1])?)
+}
+
+/// Milliseconds since 1970 of a time in UTC such as `2026-01-31T12:00:00Z`; parts of seconds are left out.
+fn rfc3339(text: &str) -> Option<u64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let numbers = |text: &str, by: char| -> Option<Vec<u64>> {
+        text.split(by).map(|part| part.split('.').next()?.parse().ok()).collect()
+    };
+    let (date, time) = (numbers(date, '-')?, numbers(time, ':')?);
+    let ([year, month @ 1..=12, day @ 1..=31], [hour @ 0..24, minute @ 0..60, second @ 0..=60]) =
+        (date.as_slice(), time.as_slice())
+    else {
+        return None;
+    };
+    // Years begin in March, so that the day that some have more is the last one.
+    let year = if *month < 3 { year - 1 } else { *year };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + ((month + 9) % 12 * 153 + 2) / 5 + day;
+    let since = days.checked_sub(719_469)?;
+    Some((((since * 24 + hour) * 60 + minute) * 60 + second) * 1000)
 }
 
 fn failure(status: u16, code: &str, text: &str) -> Answer {
     Answer::json(status, &json!({"error": {"status": status, "code": code, "message": text}}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_times_are_milliseconds_since_1970() {
+        assert_eq!(rfc3339("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(rfc3339("2000-02-29T12:30:45.5Z"), Some(951_827_445_000));
+        assert_eq!(rfc3339("2026-11-24T00:00:00Z"), Some(1_795_478_400_000));
+        for wrong in ["", "2026-11-24", "2026-11-24T00:00:00", "2026-13-24T00:00:00Z", "1969-12-31T00:00:00Z"] {
+            assert_eq!(rfc3339(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -40,6 +40,16 @@ enum Dialect {
     V21,
 }
 
+impl Dialect {
+    /// The oldest ClickHouse that it works with: major and minor version.
+    fn clickhouse(self) -> (u64, u64) {
+        match self {
+            Self::V20 => (25, 3),
+            Self::V21 => (25, 8),
+        }
+    }
+}
+
 fn dialect() -> Result<Dialect, Refusal> {
     match version() {
         version if version.starts_with("2.0") => Ok(Dialect::V20),
@@ -68,10 +78,10 @@ pub(crate) async fn run(args: Vec<String>) -> Result<(), Refusal> {
         ([], _) => Err(Refusal::new("uptrace (fake): ch, config, db, pg, serve, version")),
         (["config", "validate"], Dialect::V21) => config().map(|_| println!("config is valid (fake)")),
         (["pg", "wait"], _) => wait(&config()?, &Pg::check).await,
-        (["ch", "wait"], _) => wait(&config()?, &clickhouse).await,
+        (["ch", "wait"], _) => wait(&config()?, &async |config: &Config| clickhouse(config).await.map(|_| ())).await,
         (["pg", "init"], _) => Ok(Pg::check(&config()?).await?),
-        (["ch", "init"], _) => Ok(clickhouse(&config()?).await?),
-        (["pg" | "ch", "migrate"], _) => migrate(&config()?, words[0]).await,
+        (["ch", "init"], _) => Ok(clickhouse(&config()?).await.map(|_| ())?),
+        (["pg" | "ch", "migrate"], _) => migrate(&config()?, words[0], dialect).await,
         (["db", "seed"], Dialect::V21) => seed(&config()?).await,
         (["serve"], _) => serve(config()?, dialect).await,
         (words, _) => Err(Refusal { code: 3, text: format!("No help topic for '{}'", words.join(" ")) }),
@@ -91,18 +101,30 @@ async fn wait(config: &Config, check: &impl AsyncFn(&Config) -> Result<(), Strin
     Err(Refusal::new(format!("gave up waiting: {last}")))
 }
 
-/// Greets every replica of ClickHouse.
-async fn clickhouse(config: &Config) -> Result<(), String> {
+/// Greets every replica of ClickHouse: the lowest version among them.
+async fn clickhouse(config: &Config) -> Result<(u64, u64), String> {
+    let mut lowest = (u64::MAX, 0);
     for replica in config.replicas() {
-        native::greet(&replica.addr, &replica.database, &replica.user, &replica.password).await?;
+        let greeted = native::greet(&replica.addr, &replica.database, &replica.user, &replica.password).await?;
+        lowest = lowest.min(greeted);
     }
-    Ok(())
+    Ok(lowest)
 }
 
-async fn migrate(config: &Config, which: &str) -> Result<(), Refusal> {
+async fn migrate(config: &Config, which: &str, dialect: Dialect) -> Result<(), Refusal> {
     let mut pg = Pg::of(config).await?;
     if which == "ch" {
-        clickhouse(config).await?;
+        let (oldest, needed) = (clickhouse(config).await?, dialect.clickhouse());
+        if oldest < needed {
+            return Err(Refusal::new(format!(
+                "ch: migration failed: ClickHouse is {}.{}, Uptrace {} needs {}.{}",
+                oldest.0,
+                oldest.1,
+                version(),
+                needed.0,
+                needed.1
+            )));
+        }
     }
     pg.put(&format!("{which} migrate"), "done").await?;
     log(PROGRAM, "info", &format!("{which}: migrated (fake)"));
@@ -137,8 +159,8 @@ async fn serve(config: Config, dialect: Dialect) -> Result<(), Refusal> {
     clickhouse(&config).await?;
     redis::check(&config.redis_cache).await?;
     if dialect == Dialect::V20 {
-        migrate(&config, "pg").await?;
-        migrate(&config, "ch").await?;
+        migrate(&config, "pg", dialect).await?;
+        migrate(&config, "ch", dialect).await?;
         seed(&config).await?;
     }
     migrated(&mut pg).await?;
@@ -146,12 +168,13 @@ async fn serve(config: Config, dialect: Dialect) -> Result<(), Refusal> {
     let seeded = seed::Seeded::parse(&seeded)?;
     let http = door::listen(&config.listen.http.addr).await?;
     let grpc = door::listen(&config.listen.grpc.addr).await?;
+    let ending = door::Ending::watch(PROGRAM)?;
     log(PROGRAM, "info", &format!("serving (fake) on {} version={}", config.listen.http.addr, version()));
     let site = Arc::new(api::Api::new(dialect, faults, seeded));
     tokio::select! {
         served = door::serve(http, site) => served,
         taken = take(grpc) => taken,
-        ended = door::told_to_end(PROGRAM) => ended,
+        ended = ending.told() => ended,
     }
 }
 

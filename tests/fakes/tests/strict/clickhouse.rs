@@ -51,9 +51,15 @@ pub fn config(stage: &Stage, [http, native, metrics]: [u16; 3]) -> String {
 
 /// Starts it: the process and its ports.
 pub fn start(stage: &Stage) -> (Running, [u16; 3]) {
+    start_version(stage, "25.8.15.35")
+}
+
+/// Starts it as another version.
+pub fn start_version(stage: &Stage, version: &str) -> (Running, [u16; 3]) {
     let ports = [free_port(), free_port(), free_port()];
     stage.write("clickhouse.xml", &config(stage, ports));
-    let running = stage.start("clickhouse", &["server", "--config-file=clickhouse.xml"], &[], "Ready for connections");
+    let (args, env) = (["server", "--config-file=clickhouse.xml"], [("FAKE_CLICKHOUSE_VERSION", version)]);
+    let running = stage.start("clickhouse", &args, &env, "Ready for connections");
     (running, ports)
 }
 

@@ -132,6 +132,16 @@ fn a_configuration_with_a_mistake_is_refused() {
     std::fs::remove_file(stage.path("provisioning/alerting/report.yaml")).unwrap();
     let (code, _, err) = outcome(&stage, "grafana", &ARGS, &[("GF_SECURITY_ADMIN_PASSWORD__FILE", "/nowhere")]);
     assert!(code != 0 && err.contains("container image"), "{err}");
+    let (code, _, err) = outcome(&stage, "grafana", &ARGS, &[("GF_SECURTY_ADMIN_PASSWORD", "x")]);
+    assert!(code != 0 && err.contains("GF_SECURTY_ADMIN_PASSWORD"), "{err}");
+    // A start that failed later on has already made the administrator.
+    std::fs::remove_dir_all(stage.path("data")).unwrap();
+    stage.write("password", "from-file\n");
+    let env = [("GF_SECURITY_ADMIN_PASSWORD__FILE", "password"), ("FAKE_GRAFANA_IMAGE", "1")];
+    let _running = stage.start("grafana", &ARGS, &env, "HTTP Server Listen");
+    let given = "Authorization: Basic YWRtaW46ZnJvbS1maWxl"; // admin:from-file
+    assert_eq!(ask(port, "GET /api/org", &[given], "").status, 200);
+    assert_eq!(ask(port, "GET /api/org", &[ADMIN], "").status, 401);
 }
 
 #[test]

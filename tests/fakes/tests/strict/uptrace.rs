@@ -179,6 +179,8 @@ fn version_2_1_wants_its_steps_in_order_and_shows_what_was_sent() {
         get(port, &format!("/internal/v1/spans/1?{time}&query={query}")).json()["count"].clone()
     };
     assert_eq!((search("smoke-1"), search("smoke-2")), (json!(1), json!(0)));
+    let early = "time_start=1600000000000&time_end=1600000000001";
+    assert_eq!(get(port, &format!("/internal/v1/spans/1?{early}")).json()["count"], 0);
     let public = "/api/v1/tracing/1/spans?time_start=2020-01-01T00:00:00Z&time_end=2040-01-01T00:00:00Z";
     assert_eq!(get(port, &format!("{public}&trace_id={TRACE}")).json()["count"], 1);
     assert_eq!(ask(port, &format!("GET /internal/v1/traces/1/{TRACE}"), &[], "").status, 401);
@@ -235,6 +237,19 @@ fn it_does_not_start_without_its_databases() {
     assert!(says(&right.replace("ch-secret", "wrong")).contains("Authentication failed"));
     assert!(says(&right.replace("redis-secret", "wrong")).contains("WRONGPASS"));
     assert!(says(&right.replace("database: uptrace", "database: nowhere")).contains("does not exist"));
+}
+
+#[test]
+fn it_refuses_a_clickhouse_that_is_too_old() {
+    let stage = Stage::new();
+    let (_pg, pg) = postgres(&stage);
+    let (_redis, redis) = redis(&stage);
+    let (_ch, [_, native, _]) = clickhouse::start_version(&stage, "25.3.2.1");
+    stage.write("uptrace.yml", &config([free_port(), free_port(), pg, native, redis]));
+    assert_eq!(step(&stage, &["pg", "wait"]).0, 0);
+    let (code, err) = step(&stage, &["ch", "migrate"]);
+    assert!(code != 0 && err.contains("ClickHouse is 25.3, Uptrace 2.1.0 needs 25.8"), "{err}");
+    drop(start(&stage, &V20));
 }
 
 #[test]
