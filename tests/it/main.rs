@@ -23,5 +23,10 @@ mod render_support;
 
 mod smoke_exporters;
 mod smoke_prometheus;
+mod smoke_alert;
+mod smoke_exporters;
+mod smoke_prometheus;
+mod smoke_redis;
+mod smoke_run;
 mod smoke_stack;
 mod smoke_support;

@@ -173,8 +173,12 @@ impl Stage {
 
     /// Writes and starts a component.
     pub fn start(&self, name: ComponentName) -> Running {
-        let native = self.native(name);
-        self.write(&native);
+        self.start_as(name, &self.native(name))
+    }
+
+    /// Writes and starts a component as `native` says.
+    pub fn start_as(&self, name: ComponentName, native: &Native) -> Running {
+        self.write(native);
         let log = std::fs::File::create(&native.service.log).unwrap();
         need(Path::new(&native.service.argv[0]), package_of(name));
         let child = Command::new(&native.service.argv[0])
@@ -186,7 +190,7 @@ impl Stage {
             .stderr(log)
             .spawn()
             .unwrap();
-        Running { child, log: native.service.log }
+        Running { child, log: native.service.log.clone() }
     }
 }
 
