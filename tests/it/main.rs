@@ -21,8 +21,6 @@ mod render_prometheus;
 mod render_redis;
 mod render_support;
 
-mod smoke_exporters;
-mod smoke_prometheus;
 mod smoke_alert;
 mod smoke_exporters;
 mod smoke_prometheus;
