@@ -102,14 +102,14 @@ pub fn launch(context: &Context, paths: &Paths, id: &EnvId) -> Result<u32, Agent
     let log = agent_log(paths);
     let mut agent = Launch { argv, env, cwd: "/".into() }.detached(&log)?;
     let said = agent.said().map_err(cannot("be listened to"))?;
-    if said.trim() == READY {
-        return Ok(agent.pid());
+    match said.trim() {
+        READY => Ok(agent.pid()),
+        "" => {
+            let how = agent.ended().unwrap_or_else(|| "closed its output".to_owned());
+            Err(AgentError::NotReady(format!("it {how} and said nothing; its log is {}", log.display())))
+        }
+        reason => Err(AgentError::NotReady(reason.to_owned())),
     }
-    let how = agent.ended().unwrap_or_else(|| "it closed its output".to_owned());
-    let words = fs::read(&log).unwrap_or_default();
-    let last: Vec<&str> = words.lines().rev().take(3).collect();
-    let last: Vec<&str> = last.into_iter().rev().collect();
-    Err(AgentError::NotReady(format!("{how}; {} says: {}", log.display(), last.join(" / "))))
 }
 
 fn agent_log(paths: &Paths) -> PathBuf {
@@ -121,75 +121,34 @@ fn agent_log(paths: &Paths) -> PathBuf {
 /// Errors: there is an agent already, the folder is somebody else's, or the host refuses something.
 pub fn serve(context: &Context, paths: &Paths, id: &EnvId, settings: Settings) -> Result<(), AgentError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot("start"))?;
-    runtime.block_on(run(context, paths, id, settings))
+    runtime.block_on(async {
+        let agent = match Agent::open(context, paths, id, settings) {
+            Ok(agent) => agent,
+            Err(error) => {
+                announce(&error.to_string());
+                return Err(error);
+            }
+        };
+        announce(READY);
+        let null = fs::open_null()?;
+        rustix::stdio::dup2_stdout(&null).map_err(|error| cannot("let go of its output")(error.into()))?;
+        agent.run().await
+    })
 }
 
-async fn run(context: &Context, paths: &Paths, id: &EnvId, settings: Settings) -> Result<(), AgentError> {
-    match fs::observe(&paths.identity()) {
-        Observed::Present(text) if text.trim() == id.as_str() => {}
-        other => {
-            let found = match other {
-                Observed::Present(text) => text.trim().to_owned(),
-                Observed::Absent => "it has no identity".to_owned(),
-                Observed::Unknown(reason) => reason,
-            };
-            return Err(AgentError::Foreign { folder: paths.root.clone(), id: id.clone(), found });
-        }
-    }
-    // A session of our own: the terminal's end is not ours. It fails only for one who has it already.
-    let _ = rustix::process::setsid();
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    fs::ensure_dir(&paths.agent(), 0o700)?;
-    fs::ensure_dir(&paths.logs(), 0o700)?;
-    let pid = std::process::id();
-    let lock = match Lock::take(&lock_path(paths), &format!("the agent of {id}, process {pid}")) {
-        Ok(lock) => lock,
-        Err(LockError::Held { holder }) => return Err(AgentError::AlreadyRuns { holder }),
-        Err(LockError::Fs(error)) => return Err(error.into()),
-    };
-    let listener = listen(paths)?;
-    let boot = boot_id().present().cloned().unwrap_or_default();
-    let process = match exec::identity(pid) {
-        Observed::Present(reading) => reading.identity,
-        _ => exec::Identity { pid, started: 0 },
-    };
-    let record = AgentRecord { protocol: PROTOCOL, id: id.clone(), process, boot: boot.clone() };
-    records::write(&records::agent_record(paths), &record)?;
-    let (listeners, _) = broadcast::channel(BACKLOG);
-    let shared = Shared {
-        context: context.clone(),
-        id: id.clone(),
-        boot,
-        pace: settings.pace,
-        log_limits: settings.log_limits,
-        listeners: listeners.clone(),
-        on_start: Arc::new(|_, _| {}),
-    };
-    let agent = Arc::new(Agent {
-        context: context.clone(),
-        id: id.clone(),
-        services: Services::new(shared, records::service_records(paths)),
-        listeners,
-        log: Mutex::new(Log::new(agent_log(paths), LogLimits { bytes: 1 << 20, files: 1 })),
-    });
-    agent.note("ready");
-    announce()?;
-    agent.serve_until_stopped(listener).await?;
-    agent.note("everything is stopped");
-    fs::remove_file(&paths.agent().join(SOCKET))?;
-    fs::remove_file(&records::service_records(paths))?;
-    fs::remove_file(&records::agent_record(paths))?;
-    lock.remove()?;
-    Ok(())
+/// Tells whoever started us. Somebody who starts an agent by hand and has gone away does not need to know.
+fn announce(text: &str) {
+    let _ = rustix::io::write(rustix::stdio::stdout(), format!("{text}\n").as_bytes());
 }
 
-/// Tells whoever started us that we can be asked, and lets go of its pipe.
-fn announce() -> Result<(), AgentError> {
-    let out = rustix::stdio::stdout();
-    // Somebody who starts an agent by hand and has gone away does not need to know.
-    let _ = rustix::io::write(out, format!("{READY}\n").as_bytes());
-    let null = fs::open_null()?;
-    rustix::stdio::dup2_stdout(&null).map_err(|error| cannot("let go of its output")(error.into()))
+fn check_identity(paths: &Paths, id: &EnvId) -> Result<(), AgentError> {
+    let found = match fs::observe(&paths.identity()) {
+        Observed::Present(text) if text.trim() == id.as_str() => return Ok(()),
+        Observed::Present(text) => format!("it carries {}", text.trim()),
+        Observed::Absent => "it has no identity".to_owned(),
+        Observed::Unknown(reason) => reason,
+    };
+    Err(AgentError::Foreign { folder: paths.root.clone(), id: id.clone(), found })
 }
 
 /// Listens on the folder's socket. A path through `/proc` is short enough, however long the folder's own is: the
@@ -205,6 +164,27 @@ fn listen(paths: &Paths) -> Result<UnixListener, AgentError> {
     Ok(listener)
 }
 
+/// The agent, ready to be asked.
+struct Opened {
+    agent: Arc<Agent>,
+    listener: UnixListener,
+    paths: Paths,
+    lock: Lock,
+}
+
+impl Opened {
+    /// Serves, and takes everything away that it has made but its log.
+    async fn run(self) -> Result<(), AgentError> {
+        let Self { agent, listener, paths, lock } = self;
+        agent.serve_until_stopped(listener).await?;
+        agent.note("everything is stopped");
+        fs::remove_file(&paths.agent().join(SOCKET))?;
+        fs::remove_file(&records::service_records(&paths))?;
+        fs::remove_file(&records::agent_record(&paths))?;
+        Ok(lock.remove()?)
+    }
+}
+
 struct Agent {
     context: Context,
     id: EnvId,
@@ -214,6 +194,48 @@ struct Agent {
 }
 
 impl Agent {
+    fn open(context: &Context, paths: &Paths, id: &EnvId, settings: Settings) -> Result<Opened, AgentError> {
+        check_identity(paths, id)?;
+        // A session of our own: the terminal's end is not ours. It fails only for one who has it already.
+        let _ = rustix::process::setsid();
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+        fs::ensure_dir(&paths.agent(), 0o700)?;
+        fs::ensure_dir(&paths.logs(), 0o700)?;
+        let pid = std::process::id();
+        let lock = match Lock::take(&lock_path(paths), &format!("the agent of {id}, process {pid}")) {
+            Ok(lock) => lock,
+            Err(LockError::Held { holder }) => return Err(AgentError::AlreadyRuns { holder }),
+            Err(LockError::Fs(error)) => return Err(error.into()),
+        };
+        let listener = listen(paths)?;
+        let boot = boot_id().present().cloned().unwrap_or_default();
+        let process = match exec::identity(pid) {
+            Observed::Present(reading) => reading.identity,
+            _ => exec::Identity { pid, started: 0 },
+        };
+        let record = AgentRecord { protocol: PROTOCOL, id: id.clone(), process, boot: boot.clone() };
+        records::write(&records::agent_record(paths), &record)?;
+        let (listeners, _) = broadcast::channel(BACKLOG);
+        let shared = Shared {
+            context: context.clone(),
+            id: id.clone(),
+            boot,
+            pace: settings.pace,
+            log_limits: settings.log_limits,
+            listeners: listeners.clone(),
+            on_start: Arc::new(|_, _| {}),
+        };
+        let agent = Arc::new(Self {
+            context: context.clone(),
+            id: id.clone(),
+            services: Services::new(shared, records::service_records(paths)),
+            listeners,
+            log: Mutex::new(Log::new(agent_log(paths), LogLimits { bytes: 1 << 20, files: 1 })),
+        });
+        agent.note("ready");
+        Ok(Opened { agent, listener, paths: paths.clone(), lock })
+    }
+
     fn note(&self, text: &str) {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).note(&self.context.timestamp(), text);
     }
