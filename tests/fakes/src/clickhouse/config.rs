@@ -31,12 +31,54 @@ pub(super) struct User {
     /// Addresses and lengths of prefixes; nothing where every address may.
     networks: Option<Vec<(IpAddr, u8)>>,
     pub(super) database: Option<String>,
+    /// The databases that it may create; nothing where it may do everything.
+    own: Option<Vec<String>>,
+}
+
+/// How the client logs in.
+#[derive(Debug)]
+pub(super) struct Login {
+    pub(super) host: String,
+    pub(super) port: String,
+    pub(super) user: String,
+    pub(super) password: String,
+    pub(super) database: String,
+}
+
+impl Login {
+    /// Reads the client's configuration, if there is one.
+    ///
+    /// Errors: it cannot be read, or has elements that are not known.
+    pub(super) fn read(file: Option<&Path>) -> Result<Self, String> {
+        let root = match file {
+            Some(file) => {
+                let at = |error: String| format!("{}: {error}", file.display());
+                let root = xml::parse(&read_configuration(file)?).map_err(at)?;
+                root.only(&["host", "port", "user", "password", "database", "secure"], &[]).map_err(at)?;
+                root
+            }
+            None => Node::default(),
+        };
+        let or = |name: &str, default: &str| root.text_of(name).unwrap_or(default).to_owned();
+        Ok(Self {
+            host: or("host", "localhost"),
+            port: or("port", "9000"),
+            user: or("user", "default"),
+            password: or("password", ""),
+            database: or("database", ""),
+        })
+    }
 }
 
 impl User {
     /// Whether this is the password.
     pub(super) fn accepts(&self, password: &str) -> bool {
         self.password.as_ref().is_none_or(|hash| *hash == sha256(password))
+    }
+
+    /// Whether the user may create that database.
+    pub(super) fn may_create(&self, database: &str) -> bool {
+        self.own.as_ref().is_none_or(|own| own.iter().any(|name| name == database || name == "*"))
     }
 
     /// Whether the user may come from there.
@@ -258,7 +300,23 @@ fn read_user(node: &Node, profiles: &Node, quotas: &Node) -> Result<User, String
         }
         None => None,
     };
-    Ok(User { password, networks, database: node.text_of("default_database").map(str::to_owned) })
+    Ok(User { password, networks, own: own(node)?, database: node.text_of("default_database").map(str::to_owned) })
+}
+
+/// The databases that `GRANT ALL` or `GRANT CREATE DATABASE` names. Who has no grants may do everything.
+fn own(user: &Node) -> Result<Option<Vec<String>>, String> {
+    let Some(grants) = user.child("grants") else { return Ok(None) };
+    grants.only(&[], &["query"])?;
+    let mut own = Vec::new();
+    for query in &grants.children {
+        let rest = query.text.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON "));
+        let (what, place) = rest.ok_or_else(|| format!("`{}` is no GRANT … ON …", query.text))?;
+        let (database, _) = place.split_once('.').ok_or_else(|| format!("`{place}` is not DATABASE.TABLE"))?;
+        if what.split(',').any(|what| ["ALL", "CREATE DATABASE"].contains(&what.trim())) {
+            own.push(database.to_owned());
+        }
+    }
+    Ok(Some(own))
 }
 
 fn network(text: &str) -> Result<(IpAddr, u8), String> {

@@ -52,7 +52,7 @@ impl Http {
         if !asked.body.is_empty() {
             query = format!("{query} {}", String::from_utf8_lossy(&asked.body));
         }
-        let mut text = self.0.query(&query, &database, asked.method == "GET")?;
+        let mut text = self.0.query(&query, &user, &database, asked.method == "GET")?;
         if faults.on("select-wrong") && text == "1\n" {
             "2\n".clone_into(&mut text);
         }
@@ -97,7 +97,7 @@ fn credentials(asked: &Asked) -> Result<(String, String), Exception> {
 
 fn refused(error: &Exception) -> Answer {
     let status = match error.name {
-        "AUTHENTICATION_FAILED" => 403,
+        "AUTHENTICATION_FAILED" | "ACCESS_DENIED" => 403,
         "SYNTAX_ERROR" => 400,
         "UNKNOWN_DATABASE" => 404,
         "NOT_IMPLEMENTED" => 501,

@@ -1,4 +1,4 @@
-//! The fake ClickHouse: `clickhouse server --config-file=F`, `clickhouse --version`.
+//! The fake ClickHouse: `clickhouse server --config-file=F`, `clickhouse client --query=Q`, `clickhouse --version`.
 //!
 //! Stricter than the real one: elements of the configuration that it does not know are refused. It knows databases and
 //! a handful of queries, and no table.
@@ -6,13 +6,14 @@
 mod config;
 mod http;
 mod known;
-pub(crate) mod native;
+mod native;
 mod xml;
 
 use crate::door;
 use crate::fault::Faults;
 use crate::{Refusal, flags, log, variable};
 use config::Config;
+pub(crate) use native::Client;
 use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -67,9 +68,7 @@ pub(crate) async fn run(args: Vec<String>) -> Result<(), Refusal> {
             Ok(())
         }
         Some("server") => server(args).await,
-        Some("client" | "local" | "keeper" | "benchmark") => {
-            Err(Refusal::new("the fake has no such program: ask its HTTP port"))
-        }
+        Some("client") => client(args).await,
         Some(other) => Err(Refusal::new(format!("Code: 552. DB::Exception: Unrecognized argument '{other}'"))),
         None => Err(Refusal::new("use one of the following commands (fake): clickhouse server [args]")),
     }
@@ -92,9 +91,32 @@ async fn server(mut args: VecDeque<String>) -> Result<(), Refusal> {
     let folder = metadata(&config.path)?;
     let server = Arc::new(Server { databases: Mutex::new(existing(&folder)?), config, faults });
     for query in &server.config.startup {
-        server.query(query, "default", false).map_err(|error| Refusal::new(error.line()))?;
+        server.run(query, "default", false).map_err(|error| Refusal::new(error.line()))?;
     }
     listen(server).await
+}
+
+async fn client(mut args: VecDeque<String>) -> Result<(), Refusal> {
+    let valued = ["config-file", "C", "query", "q", "host", "h", "port", "user", "u", "password", "database", "d"];
+    let found = flags::take(&mut args, &valued, &["version", "V"])?;
+    if flags::value(&found, &["version", "V"]).is_some() {
+        println!("ClickHouse client version {} (fake build).", version());
+        return Ok(());
+    }
+    if let Some(word) = args.front() {
+        return Err(Refusal::new(format!("Code: 36. DB::Exception: Positional option `{word}` is not supported")));
+    }
+    let login = config::Login::read(flags::value(&found, &["config-file", "C"]).map(Path::new))?;
+    let or = |names: &[&str], default: String| flags::value(&found, names).map_or(default, str::to_owned);
+    let query =
+        flags::value(&found, &["query", "q"]).ok_or_else(|| Refusal::new("the fake has no prompt: --query=…"))?;
+    let address = format!("{}:{}", or(&["host", "h"], login.host), or(&["port"], login.port));
+    let (user, password) = (or(&["user", "u"], login.user), or(&["password"], login.password));
+    let mut client = Client::connect(&address, &or(&["database", "d"], login.database), &user, &password).await?;
+    for line in client.query(query).await? {
+        println!("{line}");
+    }
+    Ok(())
 }
 
 /// Opens every door and waits for the end.
@@ -195,8 +217,24 @@ impl Server {
         self.databases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer to a query, as text with tabs.
-    fn query(&self, query: &str, database: &str, read_only: bool) -> Result<String, Exception> {
+    /// The answer to a query of a user, as text with tabs.
+    fn query(&self, query: &str, user: &str, database: &str, read_only: bool) -> Result<String, Exception> {
+        let words: Vec<&str> = query.trim().trim_end_matches(';').split_whitespace().collect();
+        let creates = words.len() > 2 && words[0].eq_ignore_ascii_case("create");
+        let created = words.last().map(|name| bare(name)).unwrap_or_default();
+        let known = self.config.users.get(user);
+        if creates && !known.is_some_and(|known| known.may_create(created)) {
+            let text = format!(
+                "{user}: Not enough privileges. To execute this query, it's necessary to have the grant \
+                                CREATE DATABASE ON {created}.*"
+            );
+            return Err(Exception::new(497, "ACCESS_DENIED", text));
+        }
+        self.run(query, database, read_only)
+    }
+
+    /// The answer to a query of somebody who may do everything.
+    fn run(&self, query: &str, database: &str, read_only: bool) -> Result<String, Exception> {
         let words: Vec<&str> = query.trim().trim_end_matches(';').split_whitespace().collect();
         let upper: Vec<String> = words.iter().map(|word| word.to_uppercase()).collect();
         let upper: Vec<&str> = upper.iter().map(String::as_str).collect();

@@ -12,7 +12,7 @@ mod pg;
 mod redis;
 mod seed;
 
-use crate::clickhouse::native;
+use crate::clickhouse::Client;
 use crate::door;
 use crate::fault::Faults;
 use crate::{Refusal, flags, log, variable};
@@ -105,8 +105,10 @@ async fn wait(config: &Config, check: &impl AsyncFn(&Config) -> Result<(), Strin
 async fn clickhouse(config: &Config) -> Result<(u64, u64), String> {
     let mut lowest = (u64::MAX, 0);
     for replica in config.replicas() {
-        let greeted = native::greet(&replica.addr, &replica.database, &replica.user, &replica.password).await?;
-        lowest = lowest.min(greeted);
+        let login = Client::connect(&replica.addr, &replica.database, &replica.user, &replica.password);
+        let mut client = login.await?;
+        client.ping().await?;
+        lowest = lowest.min(client.version);
     }
     Ok(lowest)
 }

@@ -39,6 +39,7 @@ pub fn config(stage: &Stage, [http, native, metrics]: [u16; 3]) -> String {
       <networks><ip>127.0.0.1</ip></networks>
       <profile>default</profile>
       <quota>default</quota>
+      <grants><query>GRANT ALL ON uptrace.*</query><query>GRANT SELECT ON system.*</query></grants>
     </uptrace>
     <far><no_password/><networks><ip>::1</ip></networks></far>
   </users>
@@ -84,6 +85,7 @@ fn a_configuration_with_a_mistake_is_refused() {
         ("<no_password/>", "", "exactly one"),
         ("<max_threads>2</max_threads><log", "<max_thread>2</max_thread><log", "Unknown setting"),
         ("<listen_host>127.0.0.1</listen_host>", "<listen_host>@{secret:x}</listen_host>", "secret"),
+        ("GRANT ALL ON uptrace.*", "GIVE ALL", "GRANT"),
         ("CREATE DATABASE IF NOT EXISTS uptrace", "CREATE TABLE t", "does not know"),
         ("<path>", "<path/><path>", "twice"),
     ] {
@@ -116,7 +118,8 @@ fn it_answers_who_may_ask_and_ends_on_request() {
         ("GET /?user=far&query=SELECT+1", &[], 403),
         ("GET /?user=uptrace&password=ch-secret&query=SELECT+1", &[basic], 403),
         ("GET /?query=SELECT+1&database=nowhere", &[basic], 404),
-        ("GET /?query=CREATE+DATABASE+a", &[basic], 500),
+        ("GET /?query=CREATE+DATABASE+uptrace", &[basic], 500),
+        ("POST /?query=CREATE+DATABASE+a", &[basic], 403),
         ("POST /?query=SELECT+now()", &[basic], 501),
         ("GET /pong", &[], 404),
     ] {
@@ -128,6 +131,38 @@ fn it_answers_who_may_ask_and_ends_on_request() {
     std::net::TcpStream::connect(("127.0.0.1", native)).unwrap();
     assert_eq!(running.end(), Some(0));
     assert!(stage.path("ch/metadata/uptrace.sql").exists());
+}
+
+#[test]
+fn its_client_logs_in_as_its_configuration_says() {
+    let stage = Stage::new();
+    let (_running, [http, native, _]) = start(&stage);
+    let login = |port: u16, password: &str| {
+        let text = format!(
+            "<config><host>127.0.0.1</host><port>{port}</port><user>uptrace</user><password>{password}</password></config>"
+        );
+        stage.write("client.xml", &text);
+    };
+    let run = |query: &str| {
+        let (code, out, err) =
+            outcome(&stage, "clickhouse", &["client", "--config-file=client.xml", "--query", query], &[]);
+        (code == 0, out + &err)
+    };
+    login(native, "ch-secret");
+    assert_eq!(run("SHOW DATABASES"), (true, "default\nsystem\nuptrace\n".to_owned()));
+    assert_eq!(run("CREATE DATABASE IF NOT EXISTS uptrace"), (true, String::new()));
+    for (query, says) in [
+        ("CREATE DATABASE uptrace", "already exists"),
+        ("CREATE DATABASE other", "Not enough privileges"),
+        ("SELECT 2", "does not know"),
+    ] {
+        let (worked, said) = run(query);
+        assert!(!worked && said.contains(says), "{query}: {said}");
+    }
+    login(native, "wrong");
+    assert!(run("SELECT 1").1.contains("code 516"));
+    login(http, "ch-secret");
+    assert!(!run("SELECT 1").0);
 }
 
 #[test]

@@ -45,6 +45,8 @@ fn unknown_commands_and_flags_are_refused() {
         ("uptrace", &["--config=/nowhere/config.yml", "config", "validate"]),
         ("clickhouse", &[]),
         ("clickhouse", &["client"]),
+        ("clickhouse", &["client", "--queries-file=x"]),
+        ("clickhouse", &["local"]),
         ("clickhouse", &["serve"]),
         ("clickhouse", &["server", "--port=1"]),
         ("clickhouse", &["server", "--config-file=/nowhere/config.xml"]),
