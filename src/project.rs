@@ -122,14 +122,14 @@ impl Project {
 
     /// The environment of that name. Warnings are for `validate` and are not told here.
     ///
-    /// Errors: there is none, its files are wrong (with every mistake in them), or a file cannot be read.
+    /// Errors: there is none, its files are wrong (with every mistake in them), or the folder cannot be read.
     pub fn load(&self, name: &str) -> Result<Environment, ProjectError> {
         let known = self.names()?;
         let Some(name) = known.iter().find(|known| known.as_str() == name).cloned() else {
             return Err(self.not_found(name)?);
         };
         let mut library = Library::default();
-        self.add(&mut library, &name)?;
+        self.add(&mut library, &name);
         match library.meaning(&name, &known) {
             Meaning::Environment(environment) => return Ok(*environment),
             Meaning::Base => library.tell_no_machine(&name),
@@ -155,41 +155,44 @@ impl Project {
     }
 
     /// Adds the file `name` and all that it extends.
-    fn add(&self, library: &mut Library, name: &EnvName) -> Result<(), ProjectError> {
+    fn add(&self, library: &mut Library, name: &EnvName) {
         let mut wanted = Some(name.clone());
         while let Some(name) = wanted {
-            match self.source(&name)? {
+            match self.source(&name) {
                 Some(source) => library.add(name, source),
                 None => library.add_absent(name),
             }
             wanted = library.wanted();
         }
-        Ok(())
     }
 
     /// The file of that name; none when there is none.
-    fn source(&self, name: &EnvName) -> Result<Option<Source>, ProjectError> {
+    fn source(&self, name: &EnvName) -> Option<Source> {
         let relative = relative(name);
         if let Some(content) = self.overlay.get(name) {
-            return Ok(Some(Source::new(&self.shown.join(relative).to_string_lossy(), content)));
+            return Some(Source::new(&self.shown.join(relative).to_string_lossy(), content));
         }
         if let Some(folder) = &self.folder {
             let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
             match fs::read_from(&folder.join(&relative), 0, limit) {
                 Ok((bytes, _)) => {
-                    return Ok(Some(Source::new(&self.shown.join(relative).to_string_lossy(), &bytes)));
+                    return Some(Source::new(&self.shown.join(relative).to_string_lossy(), &bytes));
                 }
                 Err(error) if error.is_not_found() => {}
-                Err(error) => return Err(error.into()),
+                // One such file is no reason to say nothing of the others.
+                Err(FsError { source, .. }) => {
+                    let why = format!("the file cannot be read: {source}");
+                    return Some(Source::unreadable(&self.shown.join(relative).to_string_lossy(), &why));
+                }
             }
         }
         let embedded = EMBEDDED.iter().find(|(embedded, _)| *embedded == name.as_str());
-        Ok(embedded.map(|(_, text)| Source::new(&format!("<embedded>/{}", relative.display()), text.as_bytes())))
+        embedded.map(|(_, text)| Source::new(&format!("<embedded>/{}", relative.display()), text.as_bytes()))
     }
 
     /// Checks one file with all that it extends, or every file there is.
     ///
-    /// Errors: there is no file of that name, or a file cannot be read. Mistakes in files are in the result.
+    /// Errors: there is no file of that name, or the folder cannot be read. Mistakes in files are in the result.
     pub fn validate(&self, name: Option<&str>) -> Result<Validation, ProjectError> {
         let known = self.names()?;
         let chosen = match name {
@@ -205,7 +208,7 @@ impl Project {
             self.add_misnamed(&mut library)?;
         }
         for name in &chosen {
-            self.add(&mut library, name)?;
+            self.add(&mut library, name);
         }
         let extended = library.extended();
         let mut files = Vec::new();
@@ -260,7 +263,8 @@ impl Project {
     /// Whether a file is an environment, or is too wrong to say.
     fn is_environment(&self, name: &EnvName) -> bool {
         let mut library = Library::default();
-        self.add(&mut library, name).is_err() || library.meaning(name, &[]) != Meaning::Base
+        self.add(&mut library, name);
+        library.meaning(name, &[]) != Meaning::Base
     }
 }
 

@@ -49,16 +49,17 @@ fn ports(checker: &mut Checker<'_>, enabled: &Enabled) {
 
 /// What is needed is there, and what cannot be done without is needed.
 fn needs(checker: &mut Checker<'_>, enabled: &Enabled, stack: &BTreeMap<ComponentName, Field<ComponentFile>>) {
-    for (name, (at, file)) in enabled {
+    for (name, (_, file)) in enabled {
+        // Where nobody wrote `needs`, its place is that of the component.
         let Field::Given(needs_at, needs) = &file.needs else { continue };
         for (need, place) in &needs.0 {
             need_is_there(checker, enabled, stack, (*name, file), (*need, *place));
         }
         for need in name.needs().iter().filter(|need| !needs.0.iter().any(|(named, _)| named == *need)) {
-            let place =
-                if file.needs.at().is_some_and(|written| written.key != at.key) { needs_at.key } else { at.key };
             let message = format!("{name} cannot do without {need}, and does not name it in its `needs`");
-            checker.tell(Diagnostic::new(Kind::MissingNeed, place, message).help(format!("add {need} to its `needs`")));
+            checker.tell(
+                Diagnostic::new(Kind::MissingNeed, needs_at.key, message).help(format!("add {need} to its `needs`")),
+            );
         }
     }
 }

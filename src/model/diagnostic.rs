@@ -40,16 +40,13 @@ macro_rules! kinds {
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity,)* }
             }
-
-            /// What it means, in one sentence.
-            pub fn meaning(self) -> &'static str {
-                match self { $(Self::$name => concat!($($doc),*).trim_start(),)* }
-            }
         }
     };
 }
 
 kinds! {
+    /// The file cannot be read.
+    Unreadable = "unreadable" Error,
     /// The file has more bytes than a file of ours may have.
     TooLarge = "too-large" Error,
     /// The file is no UTF-8 text.

@@ -6,13 +6,17 @@ use super::scalars::SECRET_SOURCES;
 use super::source::Source;
 use std::ops::Range;
 
-/// Hides in `source` whatever may be the value of a secret. Without a tree, as after a mistake in the syntax, lines
-/// are judged by the words before their colons.
-pub fn secrets(source: &mut Source, root: Option<&Node>) {
+/// Hides in `source` whatever may be the value of a secret.
+///
+/// `whole` says that the tree has all that is in the text. Without a tree, or where something was left out of it, lines
+/// are judged by the words before their colons, and rather too much is hidden than too little.
+pub fn secrets(source: &mut Source, root: Option<&Node>, whole: bool) {
     let mut found = Vec::new();
-    match root {
-        Some(root) => in_node(root, &mut found),
-        None => in_lines(source.text(), &mut found),
+    if let Some(root) = root {
+        in_node(root, &mut found);
+    }
+    if root.is_none() || !whole {
+        in_lines(source.text(), &mut found);
     }
     for range in found {
         source.hide(range);
@@ -91,7 +95,7 @@ fn is_reference(key: &str, node: &Node) -> bool {
 fn all(node: &Node, found: &mut Vec<Range<usize>>) {
     match &node.value {
         Value::Scalar { .. } if node.is_empty() => {}
-        Value::Scalar { .. } | Value::Refused => found.push(node.place.start..node.place.end),
+        Value::Scalar { .. } | Value::Refused => found.push(node.extent.start..node.extent.end),
         Value::List(list) => list.iter().for_each(|node| all(node, found)),
         Value::Mapping(entries) => entries.iter().for_each(|entry| {
             found.push(entry.key_place.start..entry.key_place.end);
@@ -100,34 +104,40 @@ fn all(node: &Node, found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Without a tree: hides what follows a colon on a line whose key may hold secrets, and the lines that are indented
-/// deeper than it.
+/// Hides what follows the colon of the first word on a line that may be the key of secrets, and the lines that are
+/// indented deeper than it.
 fn in_lines(text: &str, found: &mut Vec<Range<usize>>) {
-    let mut start = 0;
+    let is_key = |word: &str| is_secret(word) || (is_secret_name(word) && ComponentName::parse(word).is_none());
+    let mut next = 0;
     let mut under: Option<usize> = None;
     for line in text.split_inclusive('\n') {
-        let content = line.trim_end();
+        let (content, start) = (line.trim_end(), next);
+        next += line.len();
         let indent = content.len() - content.trim_start().len();
-        if content.trim().is_empty() {
-            start += line.len();
+        if content.len() == indent {
             continue;
         }
         if under.is_some_and(|outer| indent <= outer) {
             under = None;
         }
-        let words = |c: char| !(c.is_alphanumeric() || c == '-' || c == '_');
-        let first = content.split(words).find(|word| is_secret(word) || (under.is_some() && !word.is_empty()));
-        let bare = content.trim_start().split(words).next().is_some_and(is_secret_name);
-        if let Some(word) = first.or_else(|| bare.then(|| content.trim_start().split(words).next()).flatten()) {
-            let colon = content.find(word).and_then(|at| content[at..].find(':').map(|colon| at + colon + 1));
-            let from = colon.unwrap_or(indent);
-            if from < content.len() {
-                found.push(start + from..start + content.len());
-            }
-            under = under.or(Some(indent));
-        }
-        start += line.len();
+        let key = words(content).find(|(_, word)| is_key(word));
+        let Some((at, _)) = key.or_else(|| under.and_then(|_| words(content).next())) else { continue };
+        let from = content[at..].find(':').map_or(indent, |colon| at + colon + 1);
+        found.push(start + from..start + content.len());
+        under = under.or(Some(indent));
     }
+}
+
+/// The words of a line and where each begins.
+fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    let separates = |c: char| !(c.is_alphanumeric() || c == '-' || c == '_');
+    let mut next = 0;
+    let pieces = line.split_inclusive(separates).map(move |piece| {
+        let start = next;
+        next += piece.len();
+        (start, piece.trim_end_matches(separates))
+    });
+    pieces.filter(|(_, word)| !word.is_empty())
 }
 
 #[cfg(test)]
@@ -140,8 +150,9 @@ mod tests {
         let mut sources = Sources::default();
         let mut source = Source::new("f.yaml", text.as_bytes());
         let file = sources.add(source.clone());
-        let root = parse(file, &source, &mut Vec::new());
-        secrets(&mut source, root.as_ref());
+        let mut told = Vec::new();
+        let root = parse(file, &source, &mut told);
+        secrets(&mut source, root.as_ref(), told.is_empty());
         source.shown()
     }
 
@@ -164,8 +175,18 @@ mod tests {
             "stack: {redis: {password: hunter2}}\n",
             "stack:\n  redis:\n    user-token:\n      - hunter2\n",
             "secrets:\n  admin: |\n    hunter2\n",
+            "secrets:\n  admin: |\n    one\n    hunter2\n  admin: x\n",
+            "secrets:\n  admin: \"one\n    hunter2\"\n",
             "secret:\n  other: hunter2\n",
-            // And with a mistake in the syntax.
+            // And with what is refused of YAML, or a mistake in the syntax.
+            "redis: &r {secrets: {admin: hunter2}}\n",
+            "redis: &r {admin: hunter2}\n",
+            "&s secrets: {admin: hunter2}\n",
+            "[secrets]: {admin: hunter2}\n",
+            "secrets: &s\n  admin: hunter2\n",
+            "? {secrets: hunter2}\n: x\n",
+            "secrets: !t {admin: hunter2}\n",
+            "secrets:\n  admin: {value: hunter2}\n---\nx: 1\n",
             "secrets: {admin: hunter2\n",
             "secrets:\n  admin: \"hunter2\n",
             "secrets:\n  admin:\n    hunter2\n   x: [\n",

@@ -48,7 +48,7 @@ impl Library {
         let Some(source) = self.sources.get_mut(file) else { return };
         let mut told = Vec::new();
         let root = node::parse(file, source, &mut told);
-        hide::secrets(source, root.as_ref());
+        hide::secrets(source, root.as_ref(), told.is_empty());
         let written = root.and_then(|root| {
             let file = EnvironmentFile::read(&mut Reader::new(&mut told), &root)?;
             Some(Written { file, top: root.place, good: told.is_empty() })

@@ -1,7 +1,7 @@
 //! YAML text as a tree of nodes that know their places. Only what our files need of YAML is let through.
 
 use super::diagnostic::{Diagnostic, Kind};
-use super::source::{FileId, Place, Source, Trouble};
+use super::source::{FileId, Place, Source, Trouble, quoted};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
 /// The deepest nesting that is read. The deepest of our files has five levels.
@@ -10,8 +10,10 @@ const MAX_DEPTH: usize = 16;
 /// One value of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// Where it is. Of a list or a mapping: its first line.
+    /// Where it is: its first line, which is what is underlined.
     pub place: Place,
+    /// All of it.
+    pub extent: Place,
     /// What it is.
     pub value: Value,
 }
@@ -114,11 +116,13 @@ fn describe(file: FileId, source: &Source, trouble: &Trouble) -> Diagnostic {
         let len = source.text().get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         Place { file, start: at, end: at + len }
     };
+    let start = Place { file, start: 0, end: 0 };
     match *trouble {
+        Trouble::Unreadable(ref why) => Diagnostic::new(Kind::Unreadable, start, quoted(why))
+            .help("look at the file's owner and mode, and whether it is a file at all"),
         Trouble::TooLarge => {
             let message = format!("the file has more than {} KiB", super::source::MAX_BYTES / 1024);
-            Diagnostic::new(Kind::TooLarge, Place { file, start: 0, end: 0 }, message)
-                .help("is this the file that was meant?")
+            Diagnostic::new(Kind::TooLarge, start, message).help("is this the file that was meant?")
         }
         Trouble::NotUtf8(at) => Diagnostic::new(Kind::NotUtf8, one_char(at), "the file is no UTF-8 text from here on")
             .help("save it again with the encoding UTF-8"),
@@ -194,18 +198,13 @@ impl Builder<'_> {
         match event {
             Event::Alias(_) => {
                 self.out.push(alias(place));
-                self.add(Node { place, value: Value::Refused });
+                self.add(self.node(place, Value::Refused));
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let place = if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
-                    self.map.first_line(place)
-                } else {
-                    place
-                };
                 let refused = self.refuse(anchor, tag.is_some(), place);
                 let plain = style == ScalarStyle::Plain;
                 let value = if refused { Value::Refused } else { Value::Scalar { text: text.into_owned(), plain } };
-                self.add(Node { place, value });
+                self.add(self.node(place, value));
             }
             Event::SequenceStart(anchor, tag) => return self.open(false, anchor, tag.is_some(), place),
             Event::MappingStart(anchor, tag) => return self.open(true, anchor, tag.is_some(), place),
@@ -215,8 +214,13 @@ impl Builder<'_> {
         true
     }
 
+    fn node(&self, extent: Place, value: Value) -> Node {
+        Node { place: self.map.first_line(extent), extent, value }
+    }
+
     /// Tells of an anchor or a tag; true when there was one.
     fn refuse(&mut self, anchor: usize, tag: bool, place: Place) -> bool {
+        let place = self.map.first_line(place);
         if anchor != 0 {
             let message = "a YAML anchor is not read here";
             let help = "write the value without `&name`, each time where it is wanted";
@@ -244,14 +248,17 @@ impl Builder<'_> {
     fn close(&mut self, end: Place) {
         let Some(open) = self.stack.pop() else { return };
         let start = open.mapping.first().map_or(open.place.start, |entry| entry.key_place.start.min(open.place.start));
-        let whole = Place { file: self.map.file, start, end: end.end.max(start) };
-        let place = self.map.first_line(whole);
+        // The end of a block is seen only at what comes after it; its last value tells where it ended.
+        let last_value = open.mapping.last().map(|entry| &entry.node).or(open.list.last());
+        let bracket = matches!(self.map.text.get(end.start..end.end), Some("}" | "]"));
+        let end = if bracket { end.end } else { last_value.map_or(open.place.end, |node| node.extent.end) };
+        let extent = Place { file: self.map.file, start, end: end.max(start) };
         let value = match (open.refused, open.is_mapping) {
             (true, _) => Value::Refused,
             (false, true) => Value::Mapping(open.mapping),
             (false, false) => Value::List(open.list),
         };
-        self.add(Node { place, value });
+        self.add(self.node(extent, value));
     }
 
     /// Puts a whole node where it belongs.

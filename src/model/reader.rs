@@ -84,7 +84,7 @@ impl<T: Readable> Field<T> {
                     text => Value::Scalar { text: text.to_owned(), plain: true },
                 };
                 let mut nobody = Vec::new();
-                T::read(&mut Reader::new(&mut nobody), &Node { place: at.value, value }, key)
+                T::read(&mut Reader::new(&mut nobody), &Node { place: at.value, extent: at.value, value }, key)
                     .map_or(Self::Absent, |value| Self::Given(at, value))
             }
             (Self::Given(place, value), _) => Self::Given(place, value.filled(place)),
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
     pub fn entry<T: Readable>(&mut self, entry: &Entry, key: &Key) -> Field<T> {
         let at = At { key: entry.key_place, value: entry.node.place };
         if entry.node.is_empty() {
-            let message = format!("`{}` has no value", entry.key);
+            let message = format!("`{}` has no value", quoted(&entry.key));
             let help = format!("write {}, or remove the line", T::FORM.expected());
             self.tell(Diagnostic::new(Kind::EmptyValue, at.key, message).help(help));
             return Field::Bad(at);
@@ -181,7 +181,11 @@ impl<'a> Reader<'a> {
                     once.push(entry);
                 }
                 Some(first) => {
-                    let message = format!("`{}` is here twice", entry.key);
+                    // A word without a value may be a secret that was written as a key.
+                    let message = match entry.node.is_empty() {
+                        true => "this key is here twice".to_owned(),
+                        false => format!("`{}` is here twice", quoted(&entry.key)),
+                    };
                     let diagnostic = Diagnostic::new(Kind::DuplicateKey, entry.key_place, message)
                         .label("again")
                         .related(first.key_place, "the first one")
@@ -263,9 +267,13 @@ impl<'a> Reader<'a> {
 
 /// Whether YAML takes the plain text for a number.
 pub fn is_number(text: &str) -> bool {
-    let digits = text.trim_start_matches(['+', '-']);
-    let based = ["0x", "0o"].iter().any(|prefix| digits.starts_with(prefix));
-    based
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let based = |prefix, radix| {
+        let rest = text.strip_prefix(prefix);
+        rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_digit(radix)))
+    };
+    based("0x", 16)
+        || based("0o", 8)
         || matches!(digits.to_lowercase().as_str(), ".inf" | ".nan")
         || (digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok())
 }

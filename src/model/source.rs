@@ -41,6 +41,8 @@ pub struct Source {
 /// Why the content of a file is no text that we read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
+    /// It cannot be read, for this reason.
+    Unreadable(String),
     /// It has more than [`MAX_BYTES`].
     TooLarge,
     /// It is no UTF-8 from that byte on.
@@ -73,6 +75,12 @@ impl Source {
             (false, None) => text.char_indices().find(|(_, c)| is_control(*c)).map(|(at, c)| Trouble::Control(at, c)),
         };
         Self { path: path.to_owned(), text, trouble, hidden: Vec::new() }
+    }
+
+    /// A file that is there and cannot be read.
+    pub fn unreadable(path: &str, why: &str) -> Self {
+        let trouble = Some(Trouble::Unreadable(why.to_owned()));
+        Self { path: path.to_owned(), text: String::new(), trouble, hidden: Vec::new() }
     }
 
     /// The path as people know it.

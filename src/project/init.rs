@@ -124,7 +124,7 @@ impl Project {
             Some(Meaning::Base) => return Err(InitError::FromBase(new.from.clone())),
             Some(Meaning::Nothing) | None => return Err(invalid(copied.report)),
         }
-        let text = match self.source(new.from)? {
+        let text = match self.source(new.from) {
             Some(source) => copy(&source, name, new.from),
             None => return Err(self.not_found(new.from.as_str())?.into()),
         };
@@ -133,21 +133,21 @@ impl Project {
             return Err(invalid(checked.report));
         }
         // The bases within the program that the new file extends, so that they can be edited too.
-        let bases = self.bases(&text)?;
+        let bases = self.bases(&text);
         let bases = embedded.filter(|(embedded, _)| bases.contains(embedded) && embedded != name);
         let own = Planned { path: relative(name), text: text.clone(), fate: Fate::Replace };
         Ok([schema].into_iter().chain(bases.map(|(name, text)| keep(&name, text))).chain([own]).collect())
     }
 
     /// The names that a text extends, directly and by way of others.
-    fn bases(&self, text: &str) -> Result<Vec<EnvName>, ProjectError> {
+    fn bases(&self, text: &str) -> Vec<EnvName> {
         let mut bases: Vec<EnvName> = Vec::new();
         let mut next = top_level(&Source::new("", text.as_bytes()), "extends").map(|(base, _)| base);
         while let Some(base) = next.and_then(|base| EnvName::parse(&base).ok()).filter(|base| !bases.contains(base)) {
-            next = self.source(&base)?.and_then(|source| top_level(&source, "extends")).map(|(base, _)| base);
+            next = self.source(&base).and_then(|source| top_level(&source, "extends")).map(|(base, _)| base);
             bases.push(base);
         }
-        Ok(bases)
+        bases
     }
 }
 
@@ -155,13 +155,15 @@ fn invalid(report: Report) -> InitError {
     ProjectError::Invalid(Box::new(report)).into()
 }
 
-/// The text of `source` with a description of its own.
+/// The text of `source` with a description of its own, where that is easily put in.
 fn copy(source: &Source, name: &EnvName, from: &EnvName) -> String {
     let text = source.text();
-    match top_level(source, "description") {
-        Some((_, range)) if name != from => {
-            format!("{}\"{name}, begun as a copy of {from}\"{}", &text[..range.start], &text[range.end..])
-        }
+    let Some((_, range)) = top_level(source, "description").filter(|_| name != from) else { return text.to_owned() };
+    let description = format!("{name}, begun as a copy of {from}");
+    let copied = format!("{}\"{description}\"{}", &text[..range.start], &text[range.end..]);
+    // A description in YAML's block form would not end where its text ends.
+    match top_level(&Source::new("", copied.as_bytes()), "description") {
+        Some((new, _)) if new == description => copied,
         _ => text.to_owned(),
     }
 }
@@ -172,7 +174,7 @@ fn top_level(source: &Source, key: &str) -> Option<(String, std::ops::Range<usiz
     let root = node::parse(file, source, &mut Vec::new())?;
     let Value::Mapping(entries) = root.value else { return None };
     entries.into_iter().find(|entry| entry.key == key).and_then(|entry| match entry.node.value {
-        Value::Scalar { text, .. } => Some((text, entry.node.place.start..entry.node.place.end)),
+        Value::Scalar { text, .. } => Some((text, entry.node.extent.start..entry.node.extent.end)),
         _ => None,
     })
 }

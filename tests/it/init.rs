@@ -75,6 +75,24 @@ fn a_copy_of_a_copy_keeps_what_its_file_says() {
 }
 
 #[test]
+fn a_description_of_any_form_is_replaced_or_left_as_it_is() {
+    for (description, replaced) in [
+        ("plain text", true),
+        ("'in quotes, \u{fc}'", true),
+        ("\"over\n  two lines\"", true),
+        (">-\n  folded\n  over lines", false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("environments")).unwrap();
+        let text = format!("description: {description}\nextends: base\nmachine: {{kind: host}}\n");
+        std::fs::write(folder.path().join("environments/old.yaml"), text).unwrap();
+        init(folder.path(), "new", "old", false).unwrap();
+        let new = Project::find(Some(folder.path()), Path::new("/")).unwrap().load("new").unwrap();
+        assert_eq!(new.description == "new, begun as a copy of old", replaced, "{}", new.description);
+    }
+}
+
+#[test]
 fn without_a_name_the_embedded_files_are_written_out_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let project = Project::begin(Some(folder.path()), Path::new("/"));
