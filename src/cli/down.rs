@@ -101,7 +101,7 @@ async fn down(
         },
         Err(error) => Err(error),
     };
-    run.end(&result);
+    run.end(result.as_ref().copied());
     if result.is_ok() && session.output == Output::Human {
         let out = &session.ui.out;
         let what = match aim {

@@ -14,6 +14,8 @@ use reportctl::project::ProjectError;
 use reportctl::project::init::InitError;
 use reportctl::provider::{Failure, FailureKind};
 use reportctl::render::native::RenderError;
+use reportctl::smoke::evidence::Evidence;
+use reportctl::smoke::{SmokeError, TargetError, UnknownCheck};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -127,7 +129,7 @@ pub enum CliError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The run was interrupted.
-    #[error("{verb} was interrupted; what was begun is journalled, and it can be gone on with")]
+    #[error("{verb} was interrupted{}", if reclaim.is_some() { "; it can be gone on with" } else { "" })]
     Interrupted {
         /// The environment.
         env: EnvName,
@@ -135,8 +137,8 @@ pub enum CliError {
         verb: &'static str,
         /// Whether by SIGTERM and not by Ctrl-C.
         terminated: bool,
-        /// The one command that removes everything.
-        reclaim: String,
+        /// The one command that removes everything, where something was made.
+        reclaim: Option<String>,
     },
     /// The run took longer than it may.
     #[error("{verb} took longer than {}", humantime::format_duration(*.limit))]
@@ -147,8 +149,53 @@ pub enum CliError {
         verb: &'static str,
         /// How long it may take.
         limit: Duration,
-        /// The one command that removes everything.
-        reclaim: String,
+        /// The one command that removes everything, where something was made.
+        reclaim: Option<String>,
+    },
+    /// The environment is not up.
+    #[error("{env} is not up")]
+    NotUp {
+        /// The environment.
+        env: EnvName,
+    },
+    /// The secrets cannot be read.
+    #[error("{error}")]
+    Secrets {
+        /// The environment.
+        env: EnvName,
+        /// Why not.
+        error: String,
+    },
+    /// It cannot be said what is to be checked.
+    #[error("{error}")]
+    Target {
+        /// The environment.
+        env: EnvName,
+        /// Why not.
+        error: TargetError,
+    },
+    /// A pattern fits no check.
+    #[error(transparent)]
+    UnknownCheck(UnknownCheck),
+    /// There is no evidence.
+    #[error("{error}")]
+    Smoke {
+        /// The environment.
+        env: EnvName,
+        /// Why not.
+        error: SmokeError,
+    },
+    /// The stack is up, and checks fail.
+    #[error("{env} is up, but {} of its checks {}: {}", failed.len(), if failed.len() == 1 { "fails" } else { "fail" }, failed.join(", "))]
+    SmokeFailed {
+        /// The environment.
+        env: EnvName,
+        /// The checks.
+        failed: Vec<String>,
+        /// The evidence, which is shown before the error.
+        evidence: Box<Evidence>,
+        /// Where the evidence is.
+        dossier: Option<PathBuf>,
     },
     /// Something is left after teardown.
     #[error("something of {env} is left")]
@@ -194,6 +241,23 @@ pub enum CliError {
     Bug(String),
 }
 
+impl CliError {
+    /// The same, with the place of the evidence.
+    #[must_use]
+    pub fn with_dossier(self, folder: PathBuf) -> Self {
+        match self {
+            Self::Step(mut step) => {
+                step.dossier = Some(folder);
+                Self::Step(step)
+            }
+            Self::SmokeFailed { env, failed, evidence, dossier: _ } => {
+                Self::SmokeFailed { env, failed, evidence, dossier: Some(folder) }
+            }
+            other => other,
+        }
+    }
+}
+
 /// The message and exit code of an error.
 pub fn report(error: &CliError) -> Report {
     let of = |code: ExitCode, next: &[&str]| {
@@ -233,10 +297,34 @@ pub fn report(error: &CliError) -> Report {
         CliError::Engine(EngineError::Plan(_)) => of(ExitCode::Bug, &["reportctl explain 70"]),
         CliError::Interrupted { env, verb, terminated, reclaim } => {
             let code = if *terminated { ExitCode::Terminated } else { ExitCode::Interrupted };
-            of(code, &[&format!("reportctl {verb} -e {env}"), reclaim]).of_env(env)
+            let mut report = of(code, &[&format!("reportctl {verb} -e {env}")]).of_env(env);
+            report.next.extend(reclaim.clone());
+            report
         }
         CliError::OutOfTime { env, verb, reclaim, .. } => {
-            of(ExitCode::Timeout, &[&format!("reportctl {verb} -e {env}"), reclaim]).of_env(env)
+            let mut report = of(ExitCode::Timeout, &[&format!("reportctl {verb} -e {env}")]).of_env(env);
+            report.next.extend(reclaim.clone());
+            report
+        }
+        CliError::NotUp { env } => of(ExitCode::Precondition, &[&format!("reportctl up -e {env}")]).of_env(env),
+        CliError::Secrets { env, .. } => of(ExitCode::Precondition, &[&format!("reportctl up -e {env}")]).of_env(env),
+        CliError::Target { env, .. } => of(ExitCode::Precondition, &[&format!("reportctl up -e {env}")]).of_env(env),
+        CliError::UnknownCheck(_) => of(ExitCode::NoChecks, &["reportctl smoke --list"]),
+        CliError::Smoke { env, error } => match error {
+            SmokeError::NoneSelected { .. } | SmokeError::NoneToRun { .. } => {
+                of(ExitCode::NoChecks, &["reportctl smoke --list", &format!("reportctl status -e {env}")]).of_env(env)
+            }
+            SmokeError::Reach(_) => of(ExitCode::Failed, &["reportctl doctor"]).of_env(env),
+        },
+        CliError::SmokeFailed { env, failed: _, evidence, dossier } => {
+            let mut report = of(
+                ExitCode::SmokeFailed,
+                &[&format!("reportctl logs -e {env}"), &format!("reportctl smoke -e {env}   # checks again")],
+            )
+            .of_env(env);
+            report.evidence = dossier.as_ref().map(|path| path.display().to_string());
+            report.drawn = Drawn::Evidence(evidence.clone());
+            report
         }
         CliError::Left { env, what, cause } => {
             let mut report = of(ExitCode::LeftBehind, &[&format!("reportctl down -e {env}")]).of_env(env);

@@ -3,6 +3,7 @@
 use super::failure::CliError;
 use reportctl::engine::interrupt::{self, Interrupt, Interrupter};
 use reportctl::exec;
+use reportctl::model::ids::EnvName;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -11,17 +12,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The time that running steps have to come to their end after the time limit.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Why a run ends before its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Cause {
-    /// Ctrl-C.
-    Interrupted = 1,
-    /// SIGTERM.
-    Terminated = 2,
-    /// The time limit.
-    OutOfTime = 3,
-}
+/// Why a run ends before its end: nothing yet, Ctrl-C, SIGTERM or the time limit.
+const NOTHING: u8 = 0;
+const INTERRUPTED: u8 = 1;
+const TERMINATED: u8 = 2;
+const OUT_OF_TIME: u8 = 3;
 
 /// What is told to people when it happens.
 const ONCE: &str = "ending: nothing new is begun, what runs comes to its end; once more breaks it off";
@@ -31,6 +26,7 @@ const LATE: &str = "out of time: nothing new is begun, what runs has a few secon
 /// Listens from now on, for as long as the value lives.
 pub struct Listener {
     cause: Arc<AtomicU8>,
+    limit: Option<Duration>,
     /// For the engine.
     pub interrupt: Interrupt,
     task: tokio::task::JoinHandle<()>,
@@ -45,16 +41,19 @@ impl Listener {
         let int = signal(SignalKind::interrupt()).map_err(refused)?;
         let term = signal(SignalKind::terminate()).map_err(refused)?;
         let (interrupter, interrupt) = interrupt::channel();
-        let cause = Arc::new(AtomicU8::new(0));
+        let cause = Arc::new(AtomicU8::new(NOTHING));
         let task = tokio::spawn(listen(int, term, limit, interrupter, cause.clone(), say));
-        Ok(Self { cause, interrupt, task })
+        Ok(Self { cause, limit, interrupt, task })
     }
 
-    /// Why the run shall end, if so.
-    pub fn cause(&self) -> Option<Cause> {
-        [Cause::Interrupted, Cause::Terminated, Cause::OutOfTime]
-            .into_iter()
-            .find(|cause| *cause as u8 == self.cause.load(Ordering::Relaxed))
+    /// Why `verb` ended before its end; `reclaim` is the one command that removes everything.
+    pub fn error(&self, env: &EnvName, verb: &'static str, reclaim: Option<String>) -> CliError {
+        let env = env.clone();
+        match self.cause.load(Ordering::Relaxed) {
+            OUT_OF_TIME => CliError::OutOfTime { env, verb, limit: self.limit.unwrap_or_default(), reclaim },
+            TERMINATED => CliError::Interrupted { env, verb, terminated: true, reclaim },
+            _ => CliError::Interrupted { env, verb, terminated: false, reclaim },
+        }
     }
 }
 
@@ -81,14 +80,14 @@ async fn listen(
             }
         };
         let why = tokio::select! {
-            _ = int.recv() => Cause::Interrupted,
-            _ = term.recv() => Cause::Terminated,
-            () = pause => Cause::OutOfTime,
+            _ = int.recv() => INTERRUPTED,
+            _ = term.recv() => TERMINATED,
+            () = pause => OUT_OF_TIME,
         };
-        let is_first = cause.compare_exchange(0, why as u8, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let is_first = cause.compare_exchange(NOTHING, why, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         interrupter.press();
         patience = match (is_first, why) {
-            (true, Cause::OutOfTime) => {
+            (true, OUT_OF_TIME) => {
                 say(LATE);
                 Some(GRACE)
             }

@@ -17,6 +17,7 @@ mod schema;
 mod settings;
 mod settings_file;
 mod site;
+mod smoke;
 mod up;
 mod validate;
 mod version;
@@ -57,6 +58,7 @@ enum Verb {
     Up(up::UpArgs),
     #[command(visible_alias = "destroy")]
     Down(down::DownArgs),
+    Smoke(smoke::SmokeArgs),
     Env(env::EnvArgs),
     #[command(hide = true)]
     Agent(agent::AgentArgs),
@@ -82,7 +84,9 @@ impl Verb {
     const fn place(&self) -> Place {
         match self {
             Self::Init(_) => Place::NewProject,
-            Self::Validate(_) | Self::Env(_) | Self::Plan(_) | Self::Up(_) | Self::Down(_) => Place::Project,
+            Self::Validate(_) | Self::Env(_) | Self::Plan(_) | Self::Up(_) | Self::Down(_) | Self::Smoke(_) => {
+                Place::Project
+            }
             Self::Schema(_)
             | Self::Agent(_)
             | Self::Explain(_)
@@ -170,6 +174,7 @@ fn given(verb: &Verb) -> Given {
         Verb::Plan(args) => args.shared.clone().into(),
         Verb::Up(args) => args.shared.clone().into(),
         Verb::Down(args) => args.shared.clone().into(),
+        Verb::Smoke(args) => args.shared.clone().into(),
         Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => args.shared.clone().into(),
         Verb::Agent(args) => args.shared.clone().into(),
         Verb::Explain(args) => args.shared.clone().into(),
@@ -187,6 +192,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Plan(args) => plan::run(args, session),
         Verb::Up(args) => up::run(args, session),
         Verb::Down(args) => down::run(args, session),
+        Verb::Smoke(args) => smoke::run(args, session),
         Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => env::list(args, session),
         Verb::Agent(args) => agent::run(args, session),
         Verb::Explain(args) => explain::run(args, session),

@@ -2,11 +2,11 @@
 
 use super::Session;
 use super::failure::CliError;
-use super::interrupt::{Cause, Listener};
+use super::interrupt::Listener;
 use super::settings::Settings;
 use super::site::{Aim, Site};
 use crate::ui::human;
-use crate::ui::progress::View;
+use crate::ui::progress::{Events, View};
 use reportctl::deployer::native::{Native, gather_dossier};
 use reportctl::engine::converge::{ConvergeError, Planner};
 use reportctl::engine::{Engine, RunResult};
@@ -18,6 +18,7 @@ use reportctl::model::facts::Facts;
 use reportctl::model::ids::{EnvId, RunId};
 use reportctl::model::inventory::Inventory;
 use reportctl::plan::step::Plan;
+use reportctl::smoke::Options;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
@@ -115,7 +116,7 @@ impl<'s, 'a> Run<'s, 'a> {
         id: EnvId,
         aim: Aim,
     ) -> Result<Self, CliError> {
-        let view = View::start(&session.ui, settings.progress, session.output);
+        let view = View::start(&session.ui, settings.progress, session.output, Events::OfTheResult);
         let context = site.context.clone();
         let teller = Teller::new(site.env.name.clone(), move || context.timestamp(), view.listener());
         let say = view.speaker();
@@ -211,15 +212,13 @@ impl<'s, 'a> Run<'s, 'a> {
 
     /// Why the run ended before its end.
     pub fn ended_early(&self) -> CliError {
-        let (env, verb) = (self.site.env.name.clone(), self.verb());
-        let reclaim = self.site.reclaim(&self.id);
-        match self.listener.cause() {
-            Some(Cause::OutOfTime) => {
-                CliError::OutOfTime { env, verb, limit: self.settings.timeout.unwrap_or_default(), reclaim }
-            }
-            Some(Cause::Terminated) => CliError::Interrupted { env, verb, terminated: true, reclaim },
-            Some(Cause::Interrupted) | None => CliError::Interrupted { env, verb, terminated: false, reclaim },
-        }
+        self.listener.error(&self.site.env.name, self.verb(), Some(self.site.reclaim(&self.id)))
+    }
+
+    /// How the stack is checked at the end of a run.
+    pub fn smoke_options(&self) -> Options {
+        let parallel = NonZeroUsize::new(self.settings.parallel).unwrap_or(NonZeroUsize::MIN);
+        Options { parallel, ..Options::default() }
     }
 
     const fn verb(&self) -> &'static str {
@@ -231,20 +230,20 @@ impl<'s, 'a> Run<'s, 'a> {
 
     /// Gathers the evidence of a failure, while it is still there. An interrupted run has none to gather.
     pub async fn gather(&self, error: CliError) -> CliError {
-        let CliError::Step(mut step) = error else { return error };
-        let Some(run) = &self.run else { return CliError::Step(step) };
-        match gather_dossier(self.site.context, &self.site.paths, &self.id, run).await {
-            Ok(folder) => {
-                self.teller.tell(EventKind::Dossier { path: folder.display().to_string() });
-                step.dossier = Some(folder);
+        let (Some(run), CliError::Step(_) | CliError::SmokeFailed { .. }) = (&self.run, &error) else { return error };
+        let folder = match gather_dossier(self.site.context, &self.site.paths, &self.id, run).await {
+            Ok(folder) => folder,
+            Err(trouble) => {
+                self.session.ui.warn(&trouble.to_string());
+                return error;
             }
-            Err(error) => self.session.ui.warn(&error.to_string()),
-        }
-        CliError::Step(step)
+        };
+        self.teller.tell(EventKind::Dossier { path: folder.display().to_string() });
+        error.with_dossier(folder)
     }
 
     /// Tells the end, and shows what is still to be shown.
-    pub fn end(&mut self, result: &Result<super::ExitCode, CliError>) {
+    pub fn end(&mut self, result: Result<super::ExitCode, &CliError>) {
         let code = match result {
             Ok(code) => code.number(),
             Err(error) => super::failure::report(error).exit_code,

@@ -5,15 +5,24 @@ use super::failure::CliError;
 use super::run::{self, Run};
 use super::settings::Settings;
 use super::site::{Aim, Look, Site, is_not_drawn};
-use super::{ExitCode, Session};
+use super::{ExitCode, Session, smoke};
+use crate::ui::style::Paint;
+use crate::ui::{Output, evidence, human};
 use clap::Args;
+use reportctl::event::EventKind;
 use reportctl::fs;
 use reportctl::journal::store::Memory;
+use reportctl::model::component::ComponentName;
+use reportctl::model::facts::Facts;
 use reportctl::plan::saved;
 use reportctl::plan::step::Plan;
+use reportctl::plan::wanted::{Outlook, outlook};
+use reportctl::render::native::Native;
+use reportctl::smoke::Selection;
+use reportctl::smoke::evidence::{Evidence, Outcome};
 use std::path::{Path, PathBuf};
 
-/// Bring the stack up, or up to date
+/// Bring the stack up, or up to date, and check it
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A run that was cut off is gone on with by typing the same command again.
@@ -22,6 +31,9 @@ pub struct UpArgs {
     /// A plan that `plan --out FILE` wrote; it is performed only if it is still what would be done now
     #[arg(value_name = "PLANFILE", value_hint = clap::ValueHint::FilePath)]
     plan: Option<PathBuf>,
+    /// Do not check the stack afterwards
+    #[arg(long)]
+    no_smoke: bool,
     #[command(flatten)]
     pub shared: Running,
 }
@@ -29,7 +41,7 @@ pub struct UpArgs {
 /// Brings up: plan, ask, perform, check, say where everything is.
 ///
 /// Errors: many; each says what to type next.
-pub fn run(UpArgs { plan, shared: _ }: UpArgs, session: &Session) -> Result<ExitCode, CliError> {
+pub fn run(UpArgs { plan, no_smoke, shared: _ }: UpArgs, session: &Session) -> Result<ExitCode, CliError> {
     let settings = session.settings()?;
     let saved = plan.map(|file| read(session, &file)).transpose()?;
     let name = match &saved {
@@ -46,7 +58,7 @@ pub fn run(UpArgs { plan, shared: _ }: UpArgs, session: &Session) -> Result<Exit
             run::dry_run(session, &plan);
             return Ok(ExitCode::Ok);
         }
-        up(session, &settings, &site, &memory, (look, plan)).await
+        up(session, &settings, &site, &memory, (look, plan), no_smoke).await
     });
     drop(lock);
     code
@@ -81,25 +93,104 @@ async fn up(
     site: &Site<'_>,
     memory: &Memory,
     (look, plan): (Look, Plan),
+    no_smoke: bool,
 ) -> Result<ExitCode, CliError> {
     let is_unfinished = memory.last.as_ref().is_some_and(|last| last.is_unfinished());
     if plan.is_empty() {
-        session.ui.say(&format!("{}: nothing to do, it is as it should be", site.env.name));
+        session.ui.say(&human::plan_line(&plan, &look.inventory, session.ui.err.paint));
     } else {
         run::ask(session, settings, &plan, &look.inventory, "up")?;
     }
     let mut run = Run::begin(session, settings, site, look.id.clone(), Aim::Up)?;
-    let result = async {
-        if !plan.is_empty() || is_unfinished {
-            run.perform(memory, plan).await?;
-        }
-        Ok(ExitCode::Ok)
-    }
-    .await;
+    let result = perform(&mut run, memory, (!plan.is_empty() || is_unfinished).then_some(plan), no_smoke).await;
     let result = match result {
-        Ok(code) => Ok(code),
+        Ok(done) => Ok(done),
         Err(error) => Err(run.gather(error).await),
     };
-    run.end(&result);
-    result
+    run.end(result.as_ref().map(|_| ExitCode::Ok));
+    let done = result?;
+    if session.output == Output::Human {
+        show(session, site, &done);
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// What a successful run came to.
+struct Done {
+    components: Vec<Reach>,
+    evidence: Option<Evidence>,
+}
+
+/// A component and where it is.
+struct Reach {
+    component: ComponentName,
+    address: String,
+    page: Option<String>,
+}
+
+/// Performs the plan, if there is one, and checks the stack.
+async fn perform(run: &mut Run<'_, '_>, memory: &Memory, plan: Option<Plan>, no_smoke: bool) -> Result<Done, CliError> {
+    if let Some(plan) = plan {
+        run.perform(memory, plan).await?;
+    }
+    let site = run.site;
+    // What was made is remembered by now: the identity, and the ports.
+    let facts = site.recall()?.facts;
+    let look = site.look(&facts, Some(&run.id)).await?;
+    let components = reaches(site, &facts, &look)?;
+    let evidence = if no_smoke {
+        None
+    } else {
+        let mut interrupt = run.listener.interrupt.clone();
+        let (selection, options) = (Selection::default(), run.smoke_options());
+        let checks = smoke::check(site, &facts, &look, &selection, &options, &run.teller);
+        let evidence = tokio::select! {
+            evidence = checks => evidence?,
+            () = interrupt.once() => return Err(run.ended_early()),
+        };
+        Some(evidence)
+    };
+    for Reach { component, address, page } in &components {
+        let (component, address, page) = (component.to_string(), address.clone(), page.clone());
+        run.teller.tell(EventKind::Reachable { component, address, page });
+    }
+    match evidence {
+        Some(evidence) if !evidence.is_green() => Err(smoke_failed(run, evidence)),
+        evidence => Ok(Done { components, evidence }),
+    }
+}
+
+fn reaches(site: &Site<'_>, facts: &Facts, look: &Look) -> Result<Vec<Reach>, CliError> {
+    let wanted = match outlook(&site.inputs(facts, look)) {
+        Ok(Outlook::Run(wanted)) => wanted,
+        Ok(Outlook::Install(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(CliError::Plan { env: site.env.name.clone(), error }),
+    };
+    let reach =
+        |(component, native): (ComponentName, Native)| Reach { component, address: native.address, page: native.page };
+    Ok(wanted.natives.into_iter().map(reach).collect())
+}
+
+/// The evidence is shown at once; the error says which checks it is about.
+fn smoke_failed(run: &Run<'_, '_>, evidence: Evidence) -> CliError {
+    let failed = evidence.checks.iter().filter(|check| check.outcome == Outcome::Failed);
+    let failed = failed.map(|check| check.name.clone()).collect();
+    CliError::SmokeFailed { env: run.site.env.name.clone(), failed, evidence: Box::new(evidence), dossier: None }
+}
+
+fn show(session: &Session, site: &Site, done: &Done) {
+    let out = &session.ui.out;
+    let Done { components, evidence } = done;
+    if let Some(evidence) = evidence {
+        out.text(&(evidence::table(evidence, out.paint, out.width()) + "\n"));
+    }
+    let name = &site.env.name;
+    let rows = components.iter().map(|Reach { component, address, page }| {
+        (component.to_string(), page.clone().unwrap_or_else(|| address.clone()))
+    });
+    out.line(&format!("{} is up", out.paint.bold(name.as_str())));
+    out.text(&human::section("", rows.collect(), Paint::cyan, out.paint, out.width()));
+    session.ui.say(&format!(
+        "\nreportctl status -e {name}: how it does; reportctl open COMPONENT: a way in; reportctl down -e {name}: all gone"
+    ));
 }

@@ -47,6 +47,13 @@ impl Interrupt {
         *self.0.borrow()
     }
 
+    /// Waits until the user has asked once; for ever, if nobody can ask.
+    pub async fn once(&mut self) {
+        if self.0.wait_for(|pressed| *pressed != Pressed::No).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Waits until the user has asked twice; for ever, if nobody can ask any more.
     pub async fn twice(&mut self) {
         if self.0.wait_for(|pressed| *pressed == Pressed::Twice).await.is_err() {

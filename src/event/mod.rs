@@ -135,6 +135,18 @@ pub enum EventKind {
         /// Why.
         layer: String,
     },
+    /// The stack is being checked.
+    ChecksStarted,
+    /// A component can be reached.
+    Reachable {
+        /// Which one.
+        component: String,
+        /// Where programs find it.
+        address: String,
+        /// The page that a person opens, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        page: Option<String>,
+    },
     /// A check ended.
     CheckFinished {
         /// Which one.

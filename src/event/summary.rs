@@ -27,6 +27,10 @@ pub struct RunSummary {
     pub replanned_because: Option<String>,
     /// The components that do not run, and why.
     pub skipped: BTreeMap<String, String>,
+    /// Whether the stack is being checked, or was.
+    pub checking: bool,
+    /// Where programs find each component that runs.
+    pub addresses: BTreeMap<String, String>,
     /// The checks, in the order in which they ended.
     pub checks: Vec<CheckSummary>,
     /// Where a failed run left its evidence.
@@ -148,6 +152,10 @@ impl RunSummary {
             EventKind::Replanning { layer } => {
                 self.replanned += 1;
                 self.replanned_because = Some(layer.clone());
+            }
+            EventKind::ChecksStarted => self.checking = true,
+            EventKind::Reachable { component, address, page: _ } => {
+                self.addresses.insert(component.clone(), address.clone());
             }
             EventKind::CheckFinished { check, outcome, detail, millis } => self.checks.push(CheckSummary {
                 check: check.clone(),

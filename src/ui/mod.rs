@@ -2,7 +2,6 @@
 //!
 //! stdout is the result, stderr the narration. A reader that goes away is no error; a disk that is full is one.
 #![allow(clippy::disallowed_macros, reason = "the one place that prints")]
-#![allow(dead_code, reason = "the verb that shows evidence comes next")]
 
 pub mod diagnostics;
 pub mod evidence;

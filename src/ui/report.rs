@@ -1,10 +1,11 @@
 //! How an error is shown.
 
 use super::Stream;
-use super::diagnostics;
 use super::style::tame;
+use super::{diagnostics, evidence};
 use reportctl::model::diagnostic::Report as Diagnostics;
 use reportctl::model::ids::EnvName;
+use reportctl::smoke::evidence::Evidence;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -50,6 +51,8 @@ pub enum Drawn {
     Nothing,
     /// A text.
     Text(String),
+    /// The evidence of a run of checks.
+    Evidence(Box<Evidence>),
     /// Mistakes, drawn into the files that they are in.
     Files(Box<Diagnostics>),
 }
@@ -85,6 +88,7 @@ impl Report {
         let mut text = match &self.drawn {
             Drawn::Nothing => String::new(),
             Drawn::Text(text) => text.clone(),
+            Drawn::Evidence(evidence) => evidence::table(evidence, paint, stream.width()) + "\n",
             Drawn::Files(found) => diagnostics::human(found, paint.is_on(), stream.width()),
         };
         let _ = writeln!(text, "{} {}", paint.red("error:"), indent(&tame(self.cause.trim_end()), 7));

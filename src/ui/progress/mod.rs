@@ -30,6 +30,15 @@ pub enum Progress {
     Quiet,
 }
 
+/// What events are beside being shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Events {
+    /// With JSON as the form of the result, every event is a line of it.
+    OfTheResult,
+    /// Nothing: the result is another.
+    OnlyShown,
+}
+
 /// The time between two looks at the clock.
 const TICK: Duration = Duration::from_millis(100);
 /// The most events that wait for the screen. Events may be lost, but a run is never that far ahead of its reader.
@@ -60,13 +69,19 @@ trait Shows: Send {
 struct Clock {
     summary: RunSummary,
     since: BTreeMap<StepId, Instant>,
+    checking: Option<Instant>,
 }
+
+/// What stands for all checks among the running steps.
+const CHECKS: &str = "checks";
 
 impl Clock {
     fn event(&mut self, event: &Event) {
         self.summary.apply(event);
-        if let EventKind::StepStarted { step, .. } = &event.kind {
-            self.since.insert(step.clone(), Instant::now());
+        match &event.kind {
+            EventKind::StepStarted { step, .. } => drop(self.since.insert(step.clone(), Instant::now())),
+            EventKind::ChecksStarted => self.checking = Some(Instant::now()),
+            _ => {}
         }
     }
 
@@ -76,10 +91,19 @@ impl Clock {
         let told = acting.map(|step| {
             let elapsed = self.since.get(&step.id).map(Instant::elapsed).unwrap_or_default();
             let note = style::tame(step.note.as_deref().unwrap_or_default()).replace('\n', " ");
-            (step.id.to_string(), u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), note)
+            (step.id.to_string(), millis(elapsed), note)
         });
-        if self.summary.end.is_some() { Vec::new() } else { told.collect() }
+        let checks = self.checking.map(|since| {
+            let ended = |outcome: &str| self.summary.checks.iter().filter(|check| check.outcome == outcome).count();
+            let note = format!("{} passed, {} failed", ended("passed"), ended("failed"));
+            (CHECKS.to_owned(), millis(since.elapsed()), note)
+        });
+        if self.summary.end.is_some() { Vec::new() } else { told.chain(checks).collect() }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A run that is shown. Ends by [`finish`](Self::finish), so that no line comes after the summary.
@@ -89,10 +113,10 @@ pub struct View {
 }
 
 impl View {
-    /// Begins to show. With JSON as the form of the result, every event is also a line of the result.
-    pub fn start(ui: &Arc<Ui>, progress: Progress, output: Output) -> Self {
+    /// Begins to show.
+    pub fn start(ui: &Arc<Ui>, progress: Progress, output: Output, events: Events) -> Self {
         let mut shows: Vec<Box<dyn Shows>> = Vec::new();
-        if output == Output::Json {
+        if output == Output::Json && events == Events::OfTheResult {
             shows.push(Box::new(Lines { ui: ui.clone(), to_out: true }));
         }
         let plain = || Box::new(plain::Plain::new(ui.clone())) as Box<dyn Shows>;

@@ -1,6 +1,6 @@
 //! Live lines: what runs stays at the bottom with its time and last note; what has ended scrolls away above.
 
-use super::{Clock, Shows, words};
+use super::{CHECKS, Clock, Shows, words};
 use crate::ui::Ui;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reportctl::event::{Event, EventKind};
@@ -48,7 +48,11 @@ impl Tty {
                 }
                 line
             });
-            let (count, time) = (format!("{turn} {done}/{all}"), words::took(elapsed));
+            let count = match step.as_str() {
+                CHECKS => turn.to_string(),
+                _ => format!("{turn} {done}/{all}"),
+            };
+            let time = words::took(elapsed);
             line.set_message(format!("{} {step}  {}  {note}", paint.dim(&format!("{count:<8}")), paint.dim(&time)));
         }
     }
@@ -57,7 +61,14 @@ impl Tty {
 impl Shows for Tty {
     fn event(&mut self, event: &Event) {
         self.clock.event(event);
-        let has_a_live_line = matches!(event.kind, EventKind::StepStarted { .. } | EventKind::StepNote { .. });
+        let has_a_live_line = matches!(
+            event.kind,
+            // Of the checks a table is shown at the end.
+            EventKind::StepStarted { .. }
+                | EventKind::StepNote { .. }
+                | EventKind::ChecksStarted
+                | EventKind::CheckFinished { .. }
+        );
         if !has_a_live_line && let Some(line) = words::line(event, self.ui.err.paint) {
             let ui = &self.ui;
             self.bars.suspend(|| ui.err.line(&line));

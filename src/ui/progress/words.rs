@@ -34,6 +34,9 @@ pub fn line(event: &Event, paint: Paint) -> Option<String> {
         EventKind::Replanning { layer } => {
             format!("{} observing and planning: {layer}", head("again", Paint::dim, paint))
         }
+        EventKind::ChecksStarted => "checking".to_owned(),
+        // The summary at the end says it.
+        EventKind::Reachable { .. } => return None,
         EventKind::CheckFinished { check, outcome, detail, millis } => {
             let word = match outcome.as_str() {
                 "passed" => ok(paint),
@@ -87,6 +90,8 @@ mod tests {
             EventKind::StepFailed { step: step()?, millis: 1_234, error: text("it\u{1b}[2J ended") },
             EventKind::StepNotBegun { step: step()? },
             EventKind::Replanning { layer: text("packages") },
+            EventKind::ChecksStarted,
+            EventKind::Reachable { component: text("redis"), address: text("redis://127.0.0.1:6379"), page: None },
             EventKind::CheckFinished {
                 check: text("redis/answers"),
                 outcome: text("passed"),
