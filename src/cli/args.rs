@@ -3,6 +3,8 @@
 use crate::ui::progress::Progress;
 use crate::ui::{Color, Output};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use reportctl::model::component::ComponentName;
 use reportctl::model::ids::EnvName;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -102,6 +104,26 @@ pub struct InEnv {
     project: InProject,
 }
 
+/// On which environment, where the form of the result is another matter.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct InEnvUnshown {
+    /// Environment [default: local; REPORTCTL_ENV]
+    #[arg(short, long, value_name = "NAME", value_parser = env_name)]
+    env: Option<EnvName>,
+    /// Project folder [default: the nearest one upwards with environments/; REPORTCTL_PROJECT]
+    #[arg(short = 'C', long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    project: Option<PathBuf>,
+    #[command(flatten)]
+    noise: Noise,
+}
+
+impl From<InEnvUnshown> for Given {
+    fn from(InEnvUnshown { env, project, noise }: InEnvUnshown) -> Self {
+        Self { env, project, ..noise.into() }
+    }
+}
+
 /// How a run is shown, and how long it may take.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
@@ -172,6 +194,12 @@ impl From<Running> for Given {
 /// Reads the name of an environment.
 pub fn env_name(text: &str) -> Result<EnvName, String> {
     EnvName::parse(text).map_err(|error| error.to_string())
+}
+
+/// Reads the name of a component; completions know all of them.
+pub fn component() -> impl TypedValueParser<Value = ComponentName> {
+    PossibleValuesParser::new(ComponentName::ALL.map(ComponentName::as_str))
+        .try_map(|text| ComponentName::parse(&text).ok_or("no component"))
 }
 
 /// Reads a time limit: more than nothing, and a day at most.

@@ -6,12 +6,14 @@ use crate::ui::report::{Drawn, Report};
 use reportctl::engine::EngineError;
 use reportctl::fs::FsError;
 use reportctl::journal::JournalError;
+use reportctl::model::component::ComponentName;
 use reportctl::model::diagnostic::{Report as Diagnostics, Severity};
 use reportctl::model::ids::{EnvName, StepId};
 use reportctl::plan::error::PlanError;
 use reportctl::plan::saved::SavedError;
 use reportctl::project::ProjectError;
 use reportctl::project::init::InitError;
+use reportctl::provider::host::agent::ClientError;
 use reportctl::provider::{Failure, FailureKind};
 use reportctl::render::native::RenderError;
 use reportctl::smoke::evidence::Evidence;
@@ -157,6 +159,24 @@ pub enum CliError {
     NotUp {
         /// The environment.
         env: EnvName,
+    },
+    /// A component is not there.
+    #[error("{component} is not there: {reason}")]
+    NotThere {
+        /// The environment.
+        env: EnvName,
+        /// Which one.
+        component: ComponentName,
+        /// Why not.
+        reason: String,
+    },
+    /// The agent does not answer as it should.
+    #[error("{error}")]
+    AgentAnswer {
+        /// The environment.
+        env: EnvName,
+        /// What it did instead.
+        error: ClientError,
     },
     /// The secrets cannot be read.
     #[error("{error}")]
@@ -307,6 +327,14 @@ pub fn report(error: &CliError) -> Report {
             report
         }
         CliError::NotUp { env } => of(ExitCode::Precondition, &[&format!("reportctl up -e {env}")]).of_env(env),
+        CliError::NotThere { env, .. } => {
+            of(ExitCode::Precondition, &[&format!("reportctl status -e {env}"), &format!("reportctl up -e {env}")])
+                .of_env(env)
+        }
+        CliError::AgentAnswer { env, .. } => {
+            of(ExitCode::Failed, &[&format!("reportctl status -e {env}"), &format!("reportctl up -e {env}")])
+                .of_env(env)
+        }
         CliError::Secrets { env, .. } => of(ExitCode::Precondition, &[&format!("reportctl up -e {env}")]).of_env(env),
         CliError::Target { env, .. } => of(ExitCode::Precondition, &[&format!("reportctl up -e {env}")]).of_env(env),
         CliError::UnknownCheck(_) => of(ExitCode::NoChecks, &["reportctl smoke --list"]),

@@ -10,7 +10,9 @@ mod explain;
 mod failure;
 mod init;
 mod interrupt;
+mod logs;
 mod man;
+mod open;
 mod plan;
 mod run;
 mod schema;
@@ -59,6 +61,8 @@ enum Verb {
     #[command(visible_alias = "destroy")]
     Down(down::DownArgs),
     Smoke(smoke::SmokeArgs),
+    Logs(logs::LogsArgs),
+    Open(open::OpenArgs),
     Env(env::EnvArgs),
     #[command(hide = true)]
     Agent(agent::AgentArgs),
@@ -84,9 +88,14 @@ impl Verb {
     const fn place(&self) -> Place {
         match self {
             Self::Init(_) => Place::NewProject,
-            Self::Validate(_) | Self::Env(_) | Self::Plan(_) | Self::Up(_) | Self::Down(_) | Self::Smoke(_) => {
-                Place::Project
-            }
+            Self::Validate(_)
+            | Self::Env(_)
+            | Self::Plan(_)
+            | Self::Up(_)
+            | Self::Down(_)
+            | Self::Smoke(_)
+            | Self::Logs(_)
+            | Self::Open(_) => Place::Project,
             Self::Schema(_)
             | Self::Agent(_)
             | Self::Explain(_)
@@ -142,7 +151,7 @@ pub fn main(context: &Context, arguments: &[OsString]) -> u8 {
     };
     let Cli { version: _, before, verb } = cli;
     let given = given(&verb).or(before.into());
-    let session = match open(context, given, verb.place()) {
+    let session = match begin(context, given, verb.place()) {
         Ok(session) => session,
         Err(error) => return fail(&speaker(context, early), early.output, &error),
     };
@@ -175,6 +184,8 @@ fn given(verb: &Verb) -> Given {
         Verb::Up(args) => args.shared.clone().into(),
         Verb::Down(args) => args.shared.clone().into(),
         Verb::Smoke(args) => args.shared.clone().into(),
+        Verb::Logs(args) => args.shared.clone().into(),
+        Verb::Open(args) => args.shared.clone().into(),
         Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => args.shared.clone().into(),
         Verb::Agent(args) => args.shared.clone().into(),
         Verb::Explain(args) => args.shared.clone().into(),
@@ -193,6 +204,8 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Up(args) => up::run(args, session),
         Verb::Down(args) => down::run(args, session),
         Verb::Smoke(args) => smoke::run(args, session),
+        Verb::Logs(args) => logs::run(args, session),
+        Verb::Open(args) => open::run(args, session),
         Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => env::list(args, session),
         Verb::Agent(args) => agent::run(args, session),
         Verb::Explain(args) => explain::run(args, session),
@@ -253,7 +266,7 @@ fn speaker(context: &Context, speech: Speech) -> Ui {
 }
 
 /// Reads the files that say how the command speaks, where the verb works in a project.
-fn open(context: &Context, given: Given, place: Place) -> Result<Session<'_>, CliError> {
+fn begin(context: &Context, given: Given, place: Place) -> Result<Session<'_>, CliError> {
     let named = settings::named_project(&given, context);
     let project = match place {
         Place::Nowhere => Project::embedded(),

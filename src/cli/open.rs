@@ -1,0 +1,136 @@
+//! `open COMPONENT`
+
+use super::args::{InEnv, component};
+use super::failure::CliError;
+use super::site::{Site, is_not_drawn};
+use super::{ExitCode, Session};
+use crate::ui::{Output, json};
+use clap::Args;
+use reportctl::exec::{self, Command};
+use reportctl::model::component::{ComponentName, PortKey};
+use reportctl::model::environment::secret_name;
+use reportctl::model::ids::EnvName;
+use reportctl::model::inventory::Observed;
+use reportctl::plan::wanted::{Outlook, outlook};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Print the address of a component and how to log in, and open its page in a browser
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The browser is opened only at a terminal with a display. No secret is shown: the file that holds it is named.
+curl \"$(reportctl open prometheus --print)\"")]
+pub struct OpenArgs {
+    /// The component
+    #[arg(value_parser = component())]
+    component: ComponentName,
+    /// Only print, and open nothing
+    #[arg(long)]
+    print: bool,
+    #[command(flatten)]
+    pub shared: InEnv,
+}
+
+/// Who may log in, and where the password is.
+struct Login {
+    user: String,
+    file: PathBuf,
+}
+
+/// Prints, and opens.
+///
+/// Errors: the component does not run.
+pub fn run(OpenArgs { component, print, shared: _ }: OpenArgs, session: &Session) -> Result<ExitCode, CliError> {
+    let settings = session.settings()?;
+    let site = Site::open(session, &settings.env)?;
+    let env = || site.env.name.clone();
+    let facts = site.recall()?.facts;
+    let runtime = super::runtime()?;
+    let look = runtime.block_on(site.look(&facts, None))?;
+    if is_not_drawn(&look.id) {
+        return Err(CliError::NotUp { env: env() });
+    }
+    let wanted = match outlook(&site.inputs(&facts, &look)) {
+        Ok(Outlook::Run(wanted)) => wanted,
+        Ok(Outlook::Install(_)) => return Err(CliError::NotUp { env: env() }),
+        Err(error) => return Err(CliError::Plan { env: env(), error }),
+    };
+    let Some(native) = wanted.natives.get(&component) else {
+        let reason = wanted.skipped.get(&component).cloned();
+        let reason = reason.unwrap_or_else(|| "it is not part of this environment".to_owned());
+        return Err(CliError::NotThere { env: env(), component, reason });
+    };
+    let runs = match &look.inventory.agent {
+        Observed::Present(agent) => agent.services.contains_key(&component),
+        Observed::Absent | Observed::Unknown(_) => false,
+    };
+    if !runs {
+        return Err(CliError::NotThere { env: env(), component, reason: "it does not run".to_owned() });
+    }
+    let login = login(component, &site.env.name).and_then(|(user, own)| {
+        let file = site.paths.secret(&secret_name(component, own).ok()?);
+        Some(Login { user, file })
+    });
+    let main_port = component.ports().first().and_then(|(port, _)| wanted.ports.get(&PortKey::new(component, port)));
+    show(session, component, &native.address, native.page.as_deref(), login.as_ref(), main_port.copied());
+    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| session.context.var(name).is_some());
+    match &native.page {
+        Some(page) if !print && session.ui.out.terminal && has_display => browse(session, page),
+        _ => {}
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// The user that people log in as, and the component's own name of the secret; none where there is no login.
+fn login(component: ComponentName, env: &EnvName) -> Option<(String, &'static str)> {
+    match component {
+        ComponentName::Redis | ComponentName::Grafana => Some(("admin".to_owned(), "admin")),
+        ComponentName::Postgresql | ComponentName::Clickhouse => Some(("uptrace".to_owned(), "uptrace")),
+        ComponentName::Uptrace => Some((format!("admin@{env}.reportctl.local"), "admin")),
+        ComponentName::RedisExporter
+        | ComponentName::NodeExporter
+        | ComponentName::Prometheus
+        | ComponentName::Alertmanager
+        | ComponentName::Requestor
+        | ComponentName::Runner => None,
+    }
+}
+
+fn show(
+    session: &Session,
+    component: ComponentName,
+    address: &str,
+    page: Option<&str>,
+    login: Option<&Login>,
+    port: Option<u16>,
+) {
+    let ui = &session.ui;
+    match session.output {
+        Output::Human => {
+            ui.out.line(page.unwrap_or(address));
+            if let Some(Login { user, file }) = login {
+                ui.say(&format!("log in as {user}; the password is in {}", file.display()));
+            }
+            if let (ComponentName::Redis, Some(Login { user, file }), Some(port)) = (component, login, port) {
+                // The variable keeps the password out of the process list.
+                let file = reportctl::model::argv::quote(&file.display().to_string()).into_owned();
+                ui.say(&format!("REDISCLI_AUTH=\"$(cat {file})\" redis-cli -p {port} --user {user}"));
+            }
+        }
+        Output::Json => {
+            let login = login.map(|login| serde_json::json!({ "user": login.user, "password_file": login.file }));
+            let document = serde_json::json!({
+                "schema": 1, "component": component, "address": address, "page": page, "login": login,
+            });
+            ui.out.line(&json::document(&document));
+        }
+    }
+}
+
+/// A browser that does not open is no error: the address was printed.
+fn browse(session: &Session, page: &str) {
+    let command = Command::changes(session.context, ["xdg-open", page]).deadline(Duration::from_secs(10));
+    if let Err(error) = exec::run(&command) {
+        session.ui.warn(&format!("the browser was not opened: {error}"));
+    }
+}
