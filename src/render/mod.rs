@@ -31,6 +31,9 @@ pub enum RenderError {
     /// A path cannot stand in a configuration file.
     #[error("the path {} holds characters that a configuration file cannot: use a folder without them", .0.display())]
     Path(PathBuf),
+    /// A folder's path is longer than a socket in it may have.
+    #[error("the path {} is too long for a socket: use a shorter state folder (XDG_STATE_HOME)", .0.display())]
+    SocketPath(PathBuf),
     /// A value has no text form.
     #[error("{0}")]
     Text(String),

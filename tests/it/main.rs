@@ -17,6 +17,7 @@ mod walls;
 
 mod render_alertmanager;
 mod render_dashboard;
+mod render_postgresql;
 mod render_prometheus;
 mod render_redis;
 mod render_support;

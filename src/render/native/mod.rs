@@ -5,9 +5,13 @@
 //! Everything listens on 127.0.0.1 and nowhere else.
 
 mod alertmanager;
+mod clickhouse;
 mod exporters;
+mod grafana;
+mod postgresql;
 mod prometheus;
 mod redis;
+mod uptrace;
 
 pub use super::RenderError;
 use crate::model::component::{ComponentName, PortKey};
@@ -96,12 +100,11 @@ pub fn native(view: &View<'_>, name: ComponentName) -> Result<Native, RenderErro
         ComponentName::NodeExporter => exporters::node(view),
         ComponentName::Prometheus => prometheus::native(view),
         ComponentName::Alertmanager => alertmanager::native(view),
-        ComponentName::Grafana
-        | ComponentName::Postgresql
-        | ComponentName::Clickhouse
-        | ComponentName::Uptrace
-        | ComponentName::Requestor
-        | ComponentName::Runner => Err(RenderError::Later(name)),
+        ComponentName::Grafana => grafana::native(view),
+        ComponentName::Postgresql => postgresql::native(view),
+        ComponentName::Clickhouse => clickhouse::native(view),
+        ComponentName::Uptrace => uptrace::native(view),
+        ComponentName::Requestor | ComponentName::Runner => Err(RenderError::Later(name)),
     }
 }
 
