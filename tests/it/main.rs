@@ -7,6 +7,7 @@ mod command;
 mod exec;
 mod failures;
 mod fakes;
+mod fakes_rendered;
 mod init;
 mod model;
 mod mutations;
