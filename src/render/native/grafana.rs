@@ -23,7 +23,7 @@ pub fn native(view: &View<'_>) -> Result<Native, RenderError> {
     let (provisioning, dashboards) = (config.join("provisioning"), config.join("dashboards"));
     let password = file(config.join("admin.password"), plain(Grafana, "admin")?);
     let board = file(dashboards.join(format!("{UID}.json")), board(view)?);
-    let ini = file(config.join("grafana.ini"), ini(view, &provisioning, &board.path)?);
+    let ini = file(config.join("grafana.ini"), ini(view, &provisioning, &board.path, &password.path)?);
     let env = view.env.name.as_str();
     let sources = yaml::document(env, &["What panels ask."], &sources(view)?)?;
     let providers = yaml::document(env, &["Where dashboards are."], &providers(&text(&dashboards)?))?;
@@ -42,7 +42,6 @@ pub fn native(view: &View<'_>) -> Result<Native, RenderError> {
     ];
     let mut service = view.service(Grafana, argv, &files)?;
     service.env = go_memory(view, Grafana)?;
-    service.env.insert("GF_SECURITY_ADMIN_PASSWORD__FILE".to_owned(), text(&files[4].path)?);
     service.stop_timeout = Span::seconds(30);
     let port = view.port(Grafana, "http")?;
     let address = format!("http://127.0.0.1:{port}");
@@ -75,7 +74,10 @@ fn home(program: &Path) -> PathBuf {
 }
 
 /// `grafana.ini`. The password of admin stands in a file of its own and counts at the first start only.
-fn ini(view: &View<'_>, provisioning: &Path, board: &Path) -> Result<String, RenderError> {
+///
+/// The file is named here and not in `GF_SECURITY_ADMIN_PASSWORD__FILE`: that variable is read by the start script of
+/// Grafana's container image alone, and the program would start with `admin` as the password.
+fn ini(view: &View<'_>, provisioning: &Path, board: &Path, password: &Path) -> Result<String, RenderError> {
     let data = text(&view.paths.data(Grafana))?;
     let port = view.port(Grafana, "http")?;
     Ok(format!(
@@ -101,6 +103,9 @@ path = grafana.db
 ; Only who has the password comes in, and nobody makes an account for himself.
 [security]
 admin_user = admin
+admin_password = $__file{{{password}}}
+; Five wrong passwords within five minutes would lock admin out, and a smoke test tries the customary one each time.
+disable_brute_force_login_protection = true
 disable_gravatar = true
 cookie_samesite = strict
 [users]
@@ -135,6 +140,7 @@ level = warn
         env = view.env.name,
         provisioning = text(provisioning)?,
         board = text(board)?,
+        password = text(password)?,
     ))
 }
 
