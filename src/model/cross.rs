@@ -155,12 +155,10 @@ fn memory(checker: &mut Checker<'_>, enabled: &Enabled, at: At, limit: Size) {
     }
     parts.sort_by_key(|(name, size, _)| (std::cmp::Reverse(*size), *name));
     let message = format!("the components may use {} together, and the machine gives {limit}", Size(sum));
-    let diagnostic = Diagnostic::new(Kind::MemoryExceeded, at.value, message).label("the machine");
-    let diagnostic = parts
-        .iter()
-        .take(3)
-        .fold(diagnostic, |diagnostic, (name, size, place)| diagnostic.related(*place, format!("{name} has {size}")));
-    checker.tell(diagnostic.help(format!("write at least `memory: {}`, or give the components less", Size(sum))));
+    let largest = parts.iter().take(3).map(|(name, size, place)| (*place, format!("{name} has {size}")));
+    let places = [(at.value, format!("the machine gives {limit}"))].into_iter().chain(largest).collect();
+    let help = format!("write at least `memory: {}` for the machine, or give the components less", Size(sum));
+    checker.tell_of(Kind::MemoryExceeded, message, places, help);
 }
 
 /// What is kept is kept long enough to be of use.

@@ -142,7 +142,7 @@ fn an_environment_says_only_what_differs_key_by_key() {
                 [clickhouse, redis, postgresql, prometheus]}\n  grafana: {enabled: false}\n";
     let (mine, local) = (load("mine", text), Project::embedded().load("local").unwrap());
     assert_eq!((mine.name.as_str(), mine.description.as_str()), ("mine", "Mine"));
-    assert_eq!(mine.machine, Machine::Host { ports: PortPolicy::Exact, memory: Some(Size(4 << 30)) });
+    assert_eq!(mine.machine, Machine::Host { ports: PortPolicy::Exact, memory: Some(Size(8 << 30)) });
     let mut stack = local.stack;
     let redis = stack.components.get_mut(&ComponentName::Redis).unwrap();
     redis.ports.insert("redis".to_owned(), 7000);
@@ -189,4 +189,15 @@ fn a_version_is_read_by_its_text() {
     let version = |name| environment.stack.components[&name].version.to_string();
     assert_eq!(version(ComponentName::Redis), "7.10");
     assert_eq!(version(ComponentName::Prometheus), "3");
+}
+
+#[test]
+fn the_environment_that_the_readme_shows_is_valid() {
+    let readme = include_str!("../../README.md");
+    let blocks = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let shown: Vec<&str> = blocks.filter(|block| block.contains("extends:")).collect();
+    assert!(!shown.is_empty(), "the README shows no environment");
+    for text in shown {
+        load("shown", text);
+    }
 }
