@@ -201,3 +201,16 @@ fn each_fault_makes_one_thing_wrong() {
     stage.fault("clickhouse/lazy");
     assert!(ask(http, "GET /ping", &[], "").body.contains("there is no fault"));
 }
+
+#[test]
+fn faults_may_stand_in_the_environment_too() {
+    let stage = Stage::new();
+    let ports = [free_port(), free_port(), free_port()];
+    stage.write("clickhouse.xml", &config(&stage, ports));
+    let args = ["server", "--config-file=clickhouse.xml"];
+    let (code, _, err) = outcome(&stage, "clickhouse", &args, &[("FAKE_FAULT", "clickhouse/lazy")]);
+    assert!(code != 0 && err.contains("there is no fault named `clickhouse/lazy`"), "{err}");
+    let env = [("FAKE_FAULT", "clickhouse/ping-other,uptrace/guest")];
+    let _running = stage.start("clickhouse", &args, &env, "Ready for connections");
+    assert_eq!(ask(ports[0], "GET /ping", &[], "").body, "pong\n");
+}
