@@ -87,6 +87,11 @@ impl Paths {
         self.root.join("cache")
     }
 
+    /// Holds what a smoke test needs for moments.
+    pub fn smoke(&self) -> PathBuf {
+        self.root.join("smoke")
+    }
+
     /// Holds what failed runs gathered.
     pub fn dossiers(&self) -> PathBuf {
         self.root.join("dossiers")

@@ -114,6 +114,13 @@ impl Query {
         self
     }
 
+    /// Adds a header that holds a secret between two texts.
+    #[must_use]
+    pub fn secret_header(mut self, name: &str, before: &str, secret: &SecretValue, after: &str) -> Self {
+        self.headers.push((name.to_owned(), format!("{before}{}{after}", secret.expose())));
+        self
+    }
+
     /// Adds what is handed in.
     #[must_use]
     pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {

@@ -78,6 +78,11 @@ impl Lab {
         self.context.random_lower(count).map_err(|why| Fault::new(why, "random characters from this host"))
     }
 
+    /// A password that nobody has.
+    pub fn wrong_password(&self) -> Result<SecretValue, Fault> {
+        SecretValue::parse(&self.random(24)?).map_err(|why| Fault::new(why, "a random password"))
+    }
+
     /// The answer to a question over HTTP, whatever its status.
     pub async fn ask(&self, query: &Query) -> Result<Reply, Fault> {
         self.direct.ask(query).await.map_err(|error| self.unreached(&error))

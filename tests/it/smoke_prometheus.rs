@@ -208,6 +208,44 @@ async fn prometheus_must_know_our_alertmanager_and_not_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_page_must_be_ours_and_filled_in() {
+    // What Prometheus makes of the page is shown by the test of the whole stack; here it is only filled in by hand.
+    let page_of = |stage: &Stage, row: &str| {
+        let native = stage.native(Prometheus);
+        let text = &native.files.iter().find(|file| file.path.ends_with("report.html")).unwrap().text;
+        let (begin, rest) = text.split_once("{{ range").unwrap();
+        let (_, end) = rest.rsplit_once("{{ end }}").unwrap();
+        (200, "text/html; charset=utf-8", format!("{begin}{row}{end}"))
+    };
+    let row = "<tr><td>prometheus</td><td>127.0.0.1:9090</td><td>up</td></tr>";
+    let changed = |said: Said, from: &str, to: &str| {
+        assert!(said.2.contains(from));
+        (said.0, said.1, said.2.replace(from, to))
+    };
+    let serve_page = |change: &dyn Fn(&Stage) -> Said| {
+        let stage = a_stage();
+        let said = change(&stage);
+        scripted(stage.port(Prometheus, "http"), move |question| {
+            (question == "GET /consoles/report.html").then(|| said.clone())
+        });
+        target(&stage)
+    };
+    passes(serve_page(&|stage| page_of(stage, row)), "prometheus/page").await;
+    let error = "error executing template __console_report.html: no such function";
+    let cases: [(&dyn Fn(&Stage) -> Said, &str); 6] = [
+        (&|_| (500, "text/plain", error.to_owned()), error),
+        (&|_| page(), "is another page: <!doctype html><title>Welcome"),
+        (&|stage| changed(page_of(stage, row), "Report stack: local", "Report stack: other"), "is another page"),
+        (&|stage| changed(page_of(stage, row), "\"rows\":[", "\"rows\":[{},"), "is another page"),
+        (&|stage| page_of(stage, "{{ range query \"up\" }}"), "was not filled in: {{ range query"),
+        (&|stage| page_of(stage, ""), "shows no target"),
+    ];
+    for (change, seen) in cases {
+        fails(serve_page(change), "prometheus/page", seen).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn alertmanager_must_stand_alone_with_our_configuration() {
     let status = |stage: &Stage, version: &str, cluster: &str, config: &str| {
         let config =

@@ -3,14 +3,21 @@
 
 mod alert;
 mod alertmanager;
+mod clickhouse;
 mod exporters;
+mod grafana;
+mod page;
+mod postgresql;
 mod prometheus;
 mod redis;
 mod redis_restart;
 mod redis_rights;
+mod uptrace;
 
 use super::lab::{Lab, Verdict};
-use crate::model::component::ComponentName::{self, Alertmanager, NodeExporter, Prometheus, Redis, RedisExporter};
+use crate::model::component::ComponentName::{
+    self, Alertmanager, Clickhouse, Grafana, NodeExporter, Postgresql, Prometheus, Redis, RedisExporter, Uptrace,
+};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -100,6 +107,7 @@ static ALL: &[Check] = &[
     ),
     check!("prometheus/rules", Prometheus, "Every alert rule is being evaluated", Quiet, [], prometheus::rules),
     check!("prometheus/series", Prometheus, "Our figures arrive and are fresh", Quiet, [], prometheus::series),
+    check!("prometheus/page", Prometheus, "The page with the graphs can be opened", Quiet, [], page::shows),
     check!(
         "alertmanager/answers",
         Alertmanager,
@@ -124,6 +132,52 @@ static ALL: &[Check] = &[
         [NodeExporter, Prometheus],
         alert::arrives
     ),
+    check!("grafana/answers", Grafana, "Grafana runs and takes our password", Quiet, [], grafana::answers),
+    check!(
+        "grafana/refuses-strangers",
+        Grafana,
+        "Grafana refuses whoever has no password, or only the one it was delivered with",
+        Quiet,
+        [],
+        grafana::refuses_strangers
+    ),
+    check!(
+        "grafana/datasource",
+        Grafana,
+        "Grafana gets its figures from Prometheus",
+        Quiet,
+        [Prometheus],
+        grafana::datasource
+    ),
+    check!("grafana/dashboard", Grafana, "Every panel of the dashboard works", Quiet, [Prometheus], grafana::dashboard),
+    check!("postgresql/answers", Postgresql, "PostgreSQL takes the login of Uptrace", Quiet, [], postgresql::answers),
+    check!(
+        "postgresql/refuses-strangers",
+        Postgresql,
+        "PostgreSQL refuses whoever does not know a password",
+        Quiet,
+        [],
+        postgresql::refuses_strangers
+    ),
+    check!("clickhouse/answers", Clickhouse, "ClickHouse answers Uptrace", Quiet, [], clickhouse::answers),
+    check!(
+        "clickhouse/refuses-strangers",
+        Clickhouse,
+        "ClickHouse refuses whoever does not know a password",
+        Quiet,
+        [],
+        clickhouse::refuses_strangers
+    ),
+    check!("uptrace/answers", Uptrace, "Uptrace runs with our account and project", Quiet, [], uptrace::answers),
+    check!(
+        "uptrace/refuses-strangers",
+        Uptrace,
+        "Uptrace takes no traces from strangers, and shows them none",
+        Quiet,
+        [],
+        uptrace::refuses_strangers
+    ),
+    check!("uptrace/finds-trace", Uptrace, "A trace that is sent can be found again", Quiet, [], uptrace::finds_trace),
 ];
 
 /// Every check, in the order in which they are shown.

@@ -147,7 +147,7 @@ const fn own_series(name: ComponentName) -> &'static [&'static str] {
         Prometheus => &["prometheus_build_info", "prometheus_config_last_reload_successful"],
         Alertmanager => &["alertmanager_build_info", "alertmanager_config_last_reload_successful"],
         ComponentName::Grafana => &["grafana_build_info"],
-        ComponentName::Clickhouse => &["ClickHouseProfileEvents_Query"],
+        ComponentName::Clickhouse => &["ClickHouseMetrics_Query"],
         ComponentName::Redis
         | ComponentName::Postgresql
         | ComponentName::Uptrace

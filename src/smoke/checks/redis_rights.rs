@@ -61,7 +61,7 @@ const RIGHTS: [Rights; 4] = [
     },
     Rights {
         user: "metrics",
-        may: &["PING", "INFO all"],
+        may: &["PING", "INFO all", "CONFIG GET maxmemory"],
         may_not: &[
             "XRANGE report:queue - +",
             "KEYS *",
@@ -70,7 +70,7 @@ const RIGHTS: [Rights; 4] = [
             "PUBLISH user:1:ev done",
             "FLUSHALL",
             "SHUTDOWN",
-            "CONFIG GET requirepass",
+            "CONFIG SET appendonly no",
             "ACL LIST",
             "MONITOR",
         ],
