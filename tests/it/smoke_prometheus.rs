@@ -207,6 +207,9 @@ async fn prometheus_must_know_our_alertmanager_and_not_another() {
     .await;
 }
 
+/// What a stage's page is.
+type Change = dyn Fn(&Stage) -> Said;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_must_be_ours_and_filled_in() {
     // What Prometheus makes of the page is shown by the test of the whole stack; here it is only filled in by hand.
@@ -222,7 +225,7 @@ async fn the_page_must_be_ours_and_filled_in() {
         assert!(said.2.contains(from));
         (said.0, said.1, said.2.replace(from, to))
     };
-    let serve_page = |change: &dyn Fn(&Stage) -> Said| {
+    let serve_page = |change: &Change| {
         let stage = a_stage();
         let said = change(&stage);
         scripted(stage.port(Prometheus, "http"), move |question| {
@@ -232,7 +235,7 @@ async fn the_page_must_be_ours_and_filled_in() {
     };
     passes(serve_page(&|stage| page_of(stage, row)), "prometheus/page").await;
     let error = "error executing template __console_report.html: no such function";
-    let cases: [(&dyn Fn(&Stage) -> Said, &str); 6] = [
+    let cases: [(&Change, &str); 6] = [
         (&|_| (500, "text/plain", error.to_owned()), error),
         (&|_| page(), "is another page: <!doctype html><title>Welcome"),
         (&|stage| changed(page_of(stage, row), "Report stack: local", "Report stack: other"), "is another page"),
