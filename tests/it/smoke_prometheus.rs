@@ -207,25 +207,29 @@ async fn prometheus_must_know_our_alertmanager_and_not_another() {
     .await;
 }
 
-/// What a stage's page is.
-type Change = dyn Fn(&Stage) -> Said;
+/// The rendered page with `row` in the place of what Prometheus fills in.
+fn filled(stage: &Stage, row: &str) -> Said {
+    let native = stage.native(Prometheus);
+    let text = &native.files.iter().find(|file| file.path.ends_with("report.html")).unwrap().text;
+    let (begin, rest) = text.split_once("{{ range").unwrap();
+    let (_, end) = rest.rsplit_once("{{ end }}").unwrap();
+    (200, "text/html; charset=utf-8", format!("{begin}{row}{end}"))
+}
 
+/// A good page with one text replaced by another.
+fn changed(stage: &Stage, from: &str, to: &str) -> Said {
+    let (status, kind, text) = filled(stage, ROW);
+    assert!(text.contains(from));
+    (status, kind, text.replace(from, to))
+}
+
+const ROW: &str = "<tr><td>prometheus</td><td>127.0.0.1:9090</td><td>up</td></tr>";
+const ERROR: &str = "error executing template __console_report.html: no such function";
+
+/// That what the real Prometheus makes of the page passes is shown by the test of the whole stack.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_must_be_ours_and_filled_in() {
-    // What Prometheus makes of the page is shown by the test of the whole stack; here it is only filled in by hand.
-    let page_of = |stage: &Stage, row: &str| {
-        let native = stage.native(Prometheus);
-        let text = &native.files.iter().find(|file| file.path.ends_with("report.html")).unwrap().text;
-        let (begin, rest) = text.split_once("{{ range").unwrap();
-        let (_, end) = rest.rsplit_once("{{ end }}").unwrap();
-        (200, "text/html; charset=utf-8", format!("{begin}{row}{end}"))
-    };
-    let row = "<tr><td>prometheus</td><td>127.0.0.1:9090</td><td>up</td></tr>";
-    let changed = |said: Said, from: &str, to: &str| {
-        assert!(said.2.contains(from));
-        (said.0, said.1, said.2.replace(from, to))
-    };
-    let serve_page = |change: &Change| {
+    let serve_page = |change: fn(&Stage) -> Said| {
         let stage = a_stage();
         let said = change(&stage);
         scripted(stage.port(Prometheus, "http"), move |question| {
@@ -233,15 +237,14 @@ async fn the_page_must_be_ours_and_filled_in() {
         });
         target(&stage)
     };
-    passes(serve_page(&|stage| page_of(stage, row)), "prometheus/page").await;
-    let error = "error executing template __console_report.html: no such function";
-    let cases: [(&Change, &str); 6] = [
-        (&|_| (500, "text/plain", error.to_owned()), error),
-        (&|_| page(), "is another page: <!doctype html><title>Welcome"),
-        (&|stage| changed(page_of(stage, row), "Report stack: local", "Report stack: other"), "is another page"),
-        (&|stage| changed(page_of(stage, row), "\"rows\":[", "\"rows\":[{},"), "is another page"),
-        (&|stage| page_of(stage, "{{ range query \"up\" }}"), "was not filled in: {{ range query"),
-        (&|stage| page_of(stage, ""), "shows no target"),
+    passes(serve_page(|stage| filled(stage, ROW)), "prometheus/page").await;
+    let cases: [(fn(&Stage) -> Said, &str); 6] = [
+        (|_| (500, "text/plain", ERROR.to_owned()), ERROR),
+        (|_| page(), "is another page: <!doctype html><title>Welcome"),
+        (|stage| changed(stage, "Report stack: local", "Report stack: other"), "is another page"),
+        (|stage| changed(stage, "\"rows\":[", "\"rows\":[{},"), "is another page"),
+        (|stage| filled(stage, "{{ range query \"up\" }}"), "was not filled in: {{ range query"),
+        (|stage| filled(stage, ""), "shows no target"),
     ];
     for (change, seen) in cases {
         fails(serve_page(change), "prometheus/page", seen).await;
