@@ -223,13 +223,16 @@ fn changed(stage: &Stage, from: &str, to: &str) -> Said {
     (status, kind, text.replace(from, to))
 }
 
+/// What a stage's Prometheus answers.
+type Answer = fn(&Stage) -> Said;
+
 const ROW: &str = "<tr><td>prometheus</td><td>127.0.0.1:9090</td><td>up</td></tr>";
 const ERROR: &str = "error executing template __console_report.html: no such function";
 
 /// That what the real Prometheus makes of the page passes is shown by the test of the whole stack.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_must_be_ours_and_filled_in() {
-    let serve_page = |change: fn(&Stage) -> Said| {
+    let serve_page = |change: Answer| {
         let stage = a_stage();
         let said = change(&stage);
         scripted(stage.port(Prometheus, "http"), move |question| {
@@ -238,7 +241,7 @@ async fn the_page_must_be_ours_and_filled_in() {
         target(&stage)
     };
     passes(serve_page(|stage| filled(stage, ROW)), "prometheus/page").await;
-    let cases: [(fn(&Stage) -> Said, &str); 6] = [
+    let cases: [(Answer, &str); 6] = [
         (|_| (500, "text/plain", ERROR.to_owned()), ERROR),
         (|_| page(), "is another page: <!doctype html><title>Welcome"),
         (|stage| changed(stage, "Report stack: local", "Report stack: other"), "is another page"),
