@@ -91,6 +91,24 @@ pub fn stamp(path: &Path) -> Option<String> {
     Some(format!("{}:{}:{}:{}.{:09}", meta.dev(), meta.ino(), meta.len(), meta.ctime(), meta.ctime_nsec()))
 }
 
+/// The folder itself, or the nearest one above it that is there.
+pub fn nearest_folder(path: &Path) -> PathBuf {
+    let found = path.ancestors().find(|folder| fs::metadata(folder).is_ok_and(|meta| meta.is_dir()));
+    found.unwrap_or(Path::new("/")).to_owned()
+}
+
+/// Bytes that an ordinary user may still write to the file system of a folder.
+pub fn free_bytes(folder: &Path) -> Result<u64, FsError> {
+    let space = rustix::fs::statvfs(folder).map_err(|error| cannot("tell the free space of", folder)(error.into()))?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+/// Errors: we may not make anything in that folder.
+pub fn check_writable(folder: &Path) -> Result<(), FsError> {
+    let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(folder, wanted).map_err(|error| cannot("write into", folder)(error.into()))
+}
+
 /// The names in a folder, sorted; none when the folder is not there.
 pub fn list(folder: &Path) -> Result<Vec<String>, FsError> {
     let entries = match fs::read_dir(folder) {

@@ -3,6 +3,7 @@
 mod agent;
 mod args;
 mod completion;
+mod doctor;
 mod down;
 mod env;
 mod exit_code;
@@ -20,6 +21,7 @@ mod settings;
 mod settings_file;
 mod site;
 mod smoke;
+mod status;
 mod up;
 mod validate;
 mod version;
@@ -60,9 +62,11 @@ enum Verb {
     Up(up::UpArgs),
     #[command(visible_alias = "destroy")]
     Down(down::DownArgs),
+    Status(status::StatusArgs),
     Smoke(smoke::SmokeArgs),
     Logs(logs::LogsArgs),
     Open(open::OpenArgs),
+    Doctor(doctor::DoctorArgs),
     Env(env::EnvArgs),
     #[command(hide = true)]
     Agent(agent::AgentArgs),
@@ -95,7 +99,9 @@ impl Verb {
             | Self::Down(_)
             | Self::Smoke(_)
             | Self::Logs(_)
-            | Self::Open(_) => Place::Project,
+            | Self::Open(_)
+            | Self::Status(_)
+            | Self::Doctor(_) => Place::Project,
             Self::Schema(_)
             | Self::Agent(_)
             | Self::Explain(_)
@@ -186,6 +192,8 @@ fn given(verb: &Verb) -> Given {
         Verb::Smoke(args) => args.shared.clone().into(),
         Verb::Logs(args) => args.shared.clone().into(),
         Verb::Open(args) => args.shared.clone().into(),
+        Verb::Status(args) => args.shared.clone().into(),
+        Verb::Doctor(args) => args.shared.clone().into(),
         Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => args.shared.clone().into(),
         Verb::Agent(args) => args.shared.clone().into(),
         Verb::Explain(args) => args.shared.clone().into(),
@@ -206,6 +214,8 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Smoke(args) => smoke::run(args, session),
         Verb::Logs(args) => logs::run(args, session),
         Verb::Open(args) => open::run(args, session),
+        Verb::Status(args) => status::run(args, session),
+        Verb::Doctor(args) => doctor::run(args, session),
         Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => env::list(args, session),
         Verb::Agent(args) => agent::run(args, session),
         Verb::Explain(args) => explain::run(args, session),
