@@ -222,7 +222,7 @@ impl<W: World> Run<'_, W> {
             self.engine.teller.tell(EventKind::StepNotBegun { step: step.clone() });
         }
         let wanted_to_end = self.interrupt.pressed() != Pressed::No;
-        let outcome = if wanted_to_end && !(self.abandoned.is_empty() && self.graph.could_go_on()) {
+        let outcome = if wanted_to_end && (self.graph.could_go_on() || !self.abandoned.is_empty()) {
             Outcome::Interrupted
         } else if self.failures.is_empty() {
             Outcome::Succeeded

@@ -6,7 +6,7 @@ use crate::model::inventory::{ServiceState, ServiceStatus};
 use crate::model::paths::Paths;
 use crate::model::probe::Probe;
 use crate::model::secret::Secrets;
-use crate::provider::host::agent::{self, Client};
+use crate::provider::host::agent::{self, Client, ClientError};
 use crate::provider::host::{ports, processes::Snapshot, secrets};
 use crate::provider::{Failure, FailureKind, Notes};
 use crate::reach;
@@ -55,7 +55,14 @@ pub async fn wait(native: &Native, awaited: &Awaited<'_>, notes: &Notes) -> Resu
 }
 
 async fn look(native: &Native, awaited: &Awaited<'_>, secrets: &Secrets) -> Result<Seen, String> {
-    let services = Client::new(awaited.paths).status().await.map_err(|error| error.to_string())?;
+    let services = match Client::new(awaited.paths).status().await {
+        Ok(services) => services,
+        // Nobody will start it (again): there is nothing to wait for.
+        Err(error @ ClientError::NoAgent { .. }) => {
+            return Ok(Seen { service: None, missing: Some(error.to_string()) });
+        }
+        Err(error) => return Err(error.to_string()),
+    };
     let service = services.get(&awaited.component).cloned();
     let mut missing = None;
     if let Some(ServiceState { status: ServiceStatus::Running { pid }, .. }) = &service {
@@ -89,7 +96,8 @@ const fn port_of(probe: &Probe) -> u16 {
 
 fn judge(seen: &Seen) -> Verdict {
     match (&seen.service, &seen.missing) {
-        (None, _) => Verdict::Broken("the agent does not look after it any more".to_owned()),
+        (None, Some(reason)) => Verdict::Broken(reason.clone()),
+        (None, None) => Verdict::Broken("the agent does not look after it any more".to_owned()),
         (Some(ServiceState { status: ServiceStatus::Stopped, .. }), _) => Verdict::Broken("it was stopped".to_owned()),
         (Some(ServiceState { status: ServiceStatus::BackOff { reason }, restarts, .. }), _) if *restarts >= DEATHS => {
             Verdict::Broken(format!("its process keeps ending: it {reason}"))
