@@ -84,7 +84,8 @@ impl<'a> Site<'a> {
     /// Looks at the world. Without a known identity, `id` or one that is not drawn yet stands for it.
     pub async fn look(&self, facts: &Facts, id: Option<&EnvId>) -> Result<Look, CliError> {
         let written = match fs::observe(&self.paths.identity()) {
-            Observed::Present(text) => EnvId::parse(text.trim()).ok(),
+            // One of another name is somebody else's; the planner says so.
+            Observed::Present(text) => EnvId::parse(text.trim()).ok().filter(|id| id.name() == self.env.name.as_str()),
             Observed::Absent | Observed::Unknown(_) => None,
         };
         let id = match id.cloned().or_else(|| facts.id.clone()).or(written) {

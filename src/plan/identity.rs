@@ -27,6 +27,12 @@ pub fn known(paths: &Paths, facts: &Facts, inventory: &Inventory) -> Result<Opti
 ///
 /// Errors: it is not this environment's, or nobody can say whose it is.
 pub(super) fn is_claimed(inputs: &Inputs<'_>) -> Result<bool, PlanError> {
+    if let Observed::Present(stands) = &inputs.inventory.identity
+        && stands.name() != inputs.env.name.as_str()
+    {
+        let reason = format!("it carries {stands}, which belongs to another environment");
+        return Err(foreign(inputs.paths, reason, inputs.facts.id.as_ref()));
+    }
     match known(inputs.paths, inputs.facts, inputs.inventory)? {
         Some(id) if id != *inputs.id => {
             let reason = format!("it is of {id}, and this is about {}", inputs.id);
