@@ -9,10 +9,14 @@ mod failures;
 mod fakes;
 mod fakes_rendered;
 mod init;
+mod kill;
 mod model;
 mod mutations;
+mod ordinary_user;
 mod place;
 mod schema;
+mod stage;
+mod up_down;
 mod usage;
 mod walls;
 
