@@ -22,6 +22,7 @@ mod walls;
 
 mod render_alertmanager;
 mod render_dashboard;
+mod render_fakes;
 mod render_postgresql;
 mod render_prometheus;
 mod render_redis;

@@ -50,6 +50,18 @@ fn prepare(user: As, native: &Native) {
     }
 }
 
+/// Prepares it in this stage and starts it.
+pub fn ready_to_use(stage: &Stage) -> Running {
+    let native = stage.native(Postgresql);
+    need(&stage.active[&Postgresql].0.path, "postgresql");
+    stage.write(&native);
+    hand_over(stage);
+    prepare(ordinary(), &native);
+    let running = serve(ordinary(), &native);
+    comes_up(stage, &native, &running);
+    running
+}
+
 fn stage(uid: u32) -> (Stage, Native) {
     let mut stage = Stage::new(&[Postgresql]);
     stage.uid = uid;
@@ -64,12 +76,18 @@ fn stage(uid: u32) -> (Stage, Native) {
     (stage, native)
 }
 
-/// Lets everybody pass through the test's folder, and gives all in it to an ordinary user.
+/// Lets everybody pass through the test's folder, and gives what is PostgreSQL's to an ordinary user.
 fn hand_over(stage: &Stage) {
-    let root = stage.paths.root.parent().unwrap().parent().unwrap();
-    std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let root = stage.paths.root.clone();
+    let open = |path: &Path| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let above = [root.parent().unwrap().parent().unwrap(), root.parent().unwrap(), &root];
+    above.into_iter().for_each(open);
+    open(&root.join("data"));
+    open(&root.join("config"));
     if is_root() {
-        assert!(Command::new("chown").args(["-R", "nobody:nogroup"]).arg(root).status().unwrap().success());
+        for own in [stage.paths.data(Postgresql), stage.paths.config(Postgresql)] {
+            assert!(Command::new("chown").args(["-R", "nobody:nogroup"]).arg(own).status().unwrap().success());
+        }
     }
 }
 

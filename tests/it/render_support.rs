@@ -173,7 +173,14 @@ impl Stage {
 
     /// Writes and starts a component.
     pub fn start(&self, name: ComponentName) -> Running {
-        self.start_as(name, &self.native(name))
+        self.start_with(name, &[])
+    }
+
+    /// Writes and starts a component with further variables.
+    pub fn start_with(&self, name: ComponentName, vars: &[(&str, &str)]) -> Running {
+        let mut native = self.native(name);
+        native.service.env.extend(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.start_as(name, &native)
     }
 
     /// Writes and starts a component as `native` says.
@@ -285,7 +292,13 @@ pub fn post(port: u16, path: &str, body: &str) -> Option<(u16, String)> {
 
 /// `GET` on the loopback address: status and body.
 pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
-    exchange(port, &format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"))
+    ask(port, path, &[])
+}
+
+/// `GET` with headers on the loopback address: status and body.
+pub fn ask(port: u16, path: &str, headers: &[(&str, &str)]) -> Option<(u16, String)> {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    exchange(port, &format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n{headers}\r\n"))
 }
 
 fn exchange(port: u16, request: &str) -> Option<(u16, String)> {
