@@ -15,6 +15,7 @@ mod logs;
 mod man;
 mod open;
 mod plan;
+mod render;
 mod run;
 mod schema;
 mod settings;
@@ -57,6 +58,7 @@ enum Verb {
     Init(init::InitArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
+    Render(render::RenderArgs),
     Plan(plan::PlanArgs),
     #[command(visible_alias = "apply")]
     Up(up::UpArgs),
@@ -100,6 +102,7 @@ impl Verb {
             | Self::Smoke(_)
             | Self::Logs(_)
             | Self::Open(_)
+            | Self::Render(_)
             | Self::Status(_)
             | Self::Doctor(_) => Place::Project,
             Self::Schema(_)
@@ -186,6 +189,14 @@ fn given(verb: &Verb) -> Given {
         Verb::Init(args) => args.shared.clone().into(),
         Verb::Validate(args) => args.shared.clone().into(),
         Verb::Schema(args) => args.shared.clone().into(),
+        Verb::Render(args) => {
+            let output = match &args.output {
+                Some(render::RenderOutput::Form(form)) => Some(*form),
+                Some(render::RenderOutput::Folder(_)) => Some(Output::Human),
+                None => None,
+            };
+            Given { output, ..args.shared.clone().into() }
+        }
         Verb::Plan(args) => args.shared.clone().into(),
         Verb::Up(args) => args.shared.clone().into(),
         Verb::Down(args) => args.shared.clone().into(),
@@ -208,6 +219,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Init(args) => init::run(args, session),
         Verb::Validate(args) => validate::run(args, session),
         Verb::Schema(args) => schema::run(args, session),
+        Verb::Render(args) => render::run(args, session),
         Verb::Plan(args) => plan::run(args, session),
         Verb::Up(args) => up::run(args, session),
         Verb::Down(args) => down::run(args, session),
