@@ -30,6 +30,8 @@ mod render_support;
 
 mod smoke_alert;
 mod smoke_exporters;
+mod smoke_fakes;
+mod smoke_postgresql;
 mod smoke_prometheus;
 mod smoke_redis;
 mod smoke_run;
