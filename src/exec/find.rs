@@ -3,14 +3,17 @@
 use crate::context::Context;
 use std::path::PathBuf;
 
-/// Folders that hold programs which an ordinary user's search path often leaves out.
-const ALSO: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+/// Folders of system programs, which an ordinary user's search path often leaves out, and the folder beside each.
+const BESIDE: [(&str, &str); 3] = [("/usr/local/bin", "/usr/local/sbin"), ("/usr/bin", "/usr/sbin"), ("/bin", "/sbin")];
 
-/// The search path with the folders for system programs at its end.
+/// The search path without relative folders, with the folders of system programs that lie beside those that it has at
+/// its end.
 pub fn search_path(path: Option<&str>) -> String {
     let mut folders: Vec<&str> = path.unwrap_or("/usr/local/bin:/usr/bin:/bin").split(':').collect();
-    folders.extend(ALSO.iter().filter(|also| !path.unwrap_or_default().split(':').any(|folder| folder == **also)));
     folders.retain(|folder| folder.starts_with('/'));
+    let beside = BESIDE.iter().filter(|(bin, sbin)| folders.contains(bin) && !folders.contains(sbin));
+    let beside: Vec<&str> = beside.map(|(_, sbin)| *sbin).collect();
+    folders.extend(beside);
     folders.join(":")
 }
 
@@ -26,6 +29,7 @@ mod tests {
     #[test]
     fn system_folders_are_searched_last_and_relative_ones_never() {
         assert_eq!(search_path(None), "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin");
-        assert_eq!(search_path(Some("/sbin:.:/opt/bin::/usr/sbin")), "/sbin:/opt/bin:/usr/sbin:/usr/local/sbin");
+        assert_eq!(search_path(Some("/sbin:.:/opt/bin::/usr/bin:/bin")), "/sbin:/opt/bin:/usr/bin:/bin:/usr/sbin");
+        assert_eq!(search_path(Some("/only/this")), "/only/this");
     }
 }

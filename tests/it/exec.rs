@@ -70,7 +70,7 @@ fn an_error_holds_the_command_the_status_and_the_last_words() {
 fn a_program_that_is_not_there_is_named_with_the_folders() {
     let error = exec::run(&Command::reads(&context(), ["no-such-program-at-all"])).unwrap_err();
     assert!(error.is_not_found());
-    insta::assert_snapshot!(error.to_string(), @"`no-such-program-at-all` is not installed: it is in none of /usr/bin, /bin, /usr/local/sbin, /usr/sbin, /sbin");
+    insta::assert_snapshot!(error.to_string(), @"`no-such-program-at-all` is not installed: it is in none of /usr/bin, /bin, /usr/sbin, /sbin");
     let empty: [&str; 0] = [];
     assert!(exec::run(&Command::reads(&context(), empty)).is_err());
 }

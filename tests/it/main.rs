@@ -17,6 +17,7 @@ mod kill;
 mod model;
 mod mutations;
 mod ordinary_user;
+mod packages;
 mod place;
 mod planner;
 mod schema;
