@@ -128,6 +128,8 @@ where
         let patience = pace.look.min(pace.cap.saturating_sub(begun.elapsed()));
         let seen = match timeout(patience, look()).await {
             Ok(seen) => seen,
+            // The end cut the last look short: what was missing before says more.
+            Err(_) if patience < pace.look && before.is_some() => Err(missing.clone()),
             Err(_) => Err(format!("it has not answered within {}", humantime::format_duration(patience))),
         };
         let verdict = match &seen {

@@ -11,6 +11,7 @@ mod failures;
 mod fake_world;
 mod fakes;
 mod fakes_rendered;
+mod host;
 mod init;
 mod journal;
 mod kill;

@@ -106,6 +106,10 @@ impl Place {
         self
     }
 
+    pub fn is_root() -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
     /// Runs an ignored test of this crate in a process of its own, as another user where we are root. An ordinary user
     /// is one already.
     #[track_caller]
@@ -126,7 +130,7 @@ impl Place {
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let temporary = folder.path().join("tmp");
         std::fs::create_dir(&temporary).unwrap();
-        let mut command = if rustix::process::geteuid().is_root() {
+        let mut command = if Self::is_root() {
             std::os::unix::fs::chown(&temporary, Some(uid), Some(uid)).unwrap();
             let mut command = Command::new("setpriv");
             let user = uid.to_string();

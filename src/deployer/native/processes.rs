@@ -110,14 +110,22 @@ pub async fn stop_agent(
 ) -> Result<(), Failure> {
     claim::check(paths, id)?;
     let hold = hold_on_agent(paths, id)?;
-    let stopped = Client::new(paths).stop(None, timeout.saturating_sub(BY_SIGNAL).max(timeout / 3)).await;
+    let client = Client::new(paths);
+    // One that does not even say who it is will not stop anything either.
+    let stopped = match client.version().await {
+        Ok(_) => client.stop(None, timeout.saturating_sub(BY_SIGNAL).max(timeout / 2)).await,
+        Err(error) => Err(error),
+    };
     match (stopped, &hold) {
         (Ok(()) | Err(ClientError::NoAgent { .. }), None) => {}
         (Ok(()), Some(hold)) => await_end(hold, LAST_STEPS, notes).await?,
         // It lives, and does not listen or does not answer.
         (Err(error), Some(hold)) => {
             notes.say(format!("{error}; it is told to end by a signal"));
-            hold.signal(Signal::TERM).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?;
+            // One that was halted hears of it only when it goes on.
+            for signal in [Signal::TERM, Signal::CONT] {
+                hold.signal(signal).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?;
+            }
             await_end(hold, BY_SIGNAL, notes).await?;
         }
         (Err(error), None) => return Err(asked(paths, &error)),
