@@ -17,6 +17,7 @@ mod journal;
 mod kill;
 mod model;
 mod mutations;
+mod observe;
 mod ordinary_user;
 mod packages;
 mod place;

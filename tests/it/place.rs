@@ -94,6 +94,19 @@ impl Place {
         self
     }
 
+    /// The same where only the programs in [`bin`](Self::bin) and those of the shell can be found.
+    pub fn with_own_programs(self) -> Self {
+        let bin = self.bin();
+        std::fs::create_dir_all(&bin).unwrap();
+        let path = bin.display().to_string();
+        self.with_var("PATH", &path)
+    }
+
+    /// A folder for stand-ins of programs.
+    pub fn bin(&self) -> PathBuf {
+        self.folder.path().join("bin")
+    }
+
     /// The same with an agent that is given these flags.
     pub fn with_agent_flags(mut self, flags: &[&str]) -> Self {
         self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
