@@ -22,10 +22,7 @@ impl SystemCommand {
     pub fn pasteable(&self) -> String {
         let line = argv::join(&self.argv);
         match self.stdin {
-            Some(text) => {
-                let format = text.replace('\\', "\\\\").replace('%', "%%").replace('\n', "\\n");
-                format!("printf {} | {line}", argv::quote(&format))
-            }
+            Some(text) => format!("printf %s {} | {line}", argv::quote(text)),
             None => line,
         }
     }

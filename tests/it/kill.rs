@@ -206,6 +206,8 @@ fn after_a_restart_of_the_host_up_brings_back_the_same_ports_and_data() {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     assert!(text.contains(boot.trim()), "{text}");
     std::fs::write(&record, text.replace(boot.trim(), "11111111-2222-3333-4444-555555555555")).unwrap();
+    let status = stage.run("status").ok();
+    assert!(status.contains("restarted"), "{status}");
     let plan = stage.run("plan -v");
     assert!(plan.out.contains("the host was restarted"), "{}", plan.shown());
     stage.up();

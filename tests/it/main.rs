@@ -2,18 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a test stands outside the walls")]
 mod agent;
+mod canary;
 mod cli;
 mod command;
-mod engine;
-mod engine_run;
 mod exec;
 mod failures;
-mod fake_world;
 mod fakes;
 mod fakes_rendered;
 mod host;
 mod init;
-mod journal;
 mod kill;
 mod model;
 mod mutations;
@@ -21,7 +18,6 @@ mod observe;
 mod ordinary_user;
 mod packages;
 mod place;
-mod planner;
 mod schema;
 mod stage;
 mod up_down;
@@ -38,8 +34,6 @@ mod render_support;
 
 mod smoke_alert;
 mod smoke_exporters;
-mod smoke_fakes;
-mod smoke_postgresql;
 mod smoke_prometheus;
 mod smoke_redis;
 mod smoke_run;

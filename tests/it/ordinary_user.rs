@@ -112,6 +112,9 @@ fn what_is_missing_is_installed_first_and_then_planned_again() {
     }
     assert!(plan.out.contains("env/replan"), "{}", plan.shown());
     assert!(!section(&plan, "ports").contains("redis"), "ports are chosen when it is known what runs");
+    let doctor = stage.run("doctor");
+    assert_eq!(doctor.code, Some(8), "{}", doctor.shown());
+    assert!(doctor.out.contains("apt-get") && doctor.out.contains("redis-server"), "{}", doctor.shown());
     let dry = stage.run("up --dry-run").ok();
     assert!(dry.contains("apt-get") && dry.contains("--no-install-recommends"), "{dry}");
     assert!(!stage.at("refused").exists(), "{}", std::fs::read_to_string(stage.at("refused")).unwrap());

@@ -482,3 +482,55 @@ fn a_program_that_ends_at_once_fails_the_run_with_its_own_words() {
     stage.down();
     stage.is_gone(&ports);
 }
+
+/// The results of the checks that ran, by their names.
+fn results(document: &str) -> std::collections::BTreeMap<String, String> {
+    let evidence: serde_json::Value = serde_json::from_str(document).unwrap();
+    let checks = evidence["checks"].as_array().unwrap_or_else(|| panic!("no checks: {document}"));
+    let of = |check: &serde_json::Value, key: &str| check[key].as_str().unwrap_or_default().to_owned();
+    checks.iter().map(|check| (of(check, "name"), check["outcome"].to_string())).collect()
+}
+
+#[test]
+fn checks_tell_what_is_wrong_and_say_so_until_it_is_right() {
+    let stage = Stage::new();
+    stage.up();
+    // A program that hangs is there and does not answer.
+    let exporter = stage.pids()["redis-exporter"];
+    signal(exporter, "STOP");
+    let red = stage.run("up -y");
+    assert_eq!(red.code, Some(11), "{}", red.shown());
+    assert!(red.err.contains("redis-exporter/figures") && red.err.contains("11 (smoke-failed)"), "{}", red.shown());
+    signal(exporter, "CONT");
+    stage.run("smoke redis-exporter").ok();
+    // Rights that somebody gave by hand are seen by asking, and are gone with a restart.
+    assert_eq!(stage.redis("ACL SETUSER runner allkeys"), "OK");
+    let red = stage.run("smoke redis -o json");
+    assert_eq!(red.code, Some(11), "{}", red.shown());
+    for (check, result) in results(&red.out) {
+        assert_eq!(result.contains("failed"), check == "redis/least-privilege", "{check}: {result}");
+    }
+    assert_eq!(stage.redis("ACL LOAD"), "OK");
+    stage.run("smoke redis --disruptive").ok();
+}
+
+#[test]
+fn what_somebody_changed_in_a_file_is_put_right() {
+    let stage = Stage::new();
+    stage.up();
+    let pids = stage.pids();
+    for file in ["redis/users.acl", "prometheus/rules.yml"] {
+        let path = stage.paths().root.join("config").join(file);
+        let right = std::fs::read(&path).unwrap();
+        std::fs::write(&path, "user everybody on nopass ~* &* +@all\n").unwrap();
+        let plan = stage.run("plan --detailed-exitcode");
+        assert!(plan.code == Some(5) && plan.out.contains(file.split('/').next().unwrap()), "{}", plan.shown());
+        stage.up();
+        assert_eq!(std::fs::read(&path).unwrap(), right);
+        stage.nothing_is_pending();
+    }
+    assert_eq!(restarted(&pids, &stage), ["prometheus", "redis"]);
+    std::fs::remove_file(stage.paths().root.join("config/redis/users.acl")).unwrap();
+    stage.up();
+    stage.all_answer();
+}
