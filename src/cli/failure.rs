@@ -414,7 +414,7 @@ fn plan(error: &PlanError, of: impl Fn(ExitCode, &[&str]) -> Report) -> Report {
     let code = match error {
         PlanError::Foreign { .. } | PlanError::Unknown { .. } => ExitCode::Precondition,
         PlanError::PortTaken { .. } | PlanError::NoPort { .. } => ExitCode::Precondition,
-        PlanError::Render { source: RenderError::Path(_), .. } => ExitCode::Precondition,
+        PlanError::Render { source: RenderError::Path(_) | RenderError::SocketPath(_), .. } => ExitCode::Precondition,
         PlanError::CannotBeHad(_) => ExitCode::ForeignTool,
         PlanError::Circle(_) | PlanError::Render { .. } | PlanError::Id(_) => ExitCode::Bug,
     };

@@ -4,6 +4,7 @@ pub mod check;
 pub mod dashboard;
 pub mod native;
 pub mod rules;
+pub mod tree;
 mod yaml;
 
 use crate::model::component::{ComponentName, PortKey};

@@ -31,6 +31,8 @@ mod render_postgresql;
 mod render_prometheus;
 mod render_redis;
 mod render_support;
+mod render_tools;
+mod render_tree;
 
 mod smoke_alert;
 mod smoke_exporters;

@@ -126,6 +126,7 @@ fn the_requestor_puts_work_in_and_serves_sessions() {
         // Not its keys.
         "GET other",
         "SET uptrace:x 1",
+        "SET user:7 1",
         "XADD queue * a b",
         "EVAL \"return redis.call('GET', 'other')\" 0",
         // Not its channels.
@@ -276,6 +277,10 @@ fn uptrace_reaches_every_key_but_those_of_the_report_system() {
         "SET reporting:x 1",
         "SET users:1 1",
         "SET user_7 1",
+        "SET user:7 1",
+        "SET user:7:env 1",
+        "SET user:7:rev 1",
+        "SET user:dev 1",
         "GET anything",
         "HSET cache:h f v",
         "EXPIRE anything 10",

@@ -40,6 +40,7 @@ struct Route {
 struct Inhibit {
     source_matchers: Vec<&'static str>,
     target_matchers: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     equal: Vec<&'static str>,
 }
 
@@ -160,21 +161,25 @@ fn config(view: &View<'_>) -> Result<String, RenderError> {
             repeat_interval: "4h",
             routes,
         },
-        inhibit_rules: inhibitions(),
+        inhibit_rules: inhibitions(scales),
         receivers,
     };
     yaml::document(view.env.name.as_str(), &["Who is told of which alert, and how soon."], &config)
 }
 
 /// What need not be told because it follows from something worse.
-fn inhibitions() -> Vec<Inhibit> {
+fn inhibitions(runner: bool) -> Vec<Inhibit> {
     let inhibit = |worse, lesser, equal| Inhibit { source_matchers: vec![worse], target_matchers: vec![lesser], equal };
-    vec![
+    let mut rules = vec![
         inhibit(r#"alertname="RedisMemoryFull""#, r#"alertname="RedisMemoryHigh""#, vec!["instance"]),
         inhibit(r#"alertname="DiskFull""#, r#"alertname=~"DiskSpaceLow|DiskWillFill""#, vec!["instance", "mountpoint"]),
-        inhibit(r#"alertname="RedisDown""#, r#"alertname=~"RequestorWithoutRedis|RunnerWithoutRedis""#, vec![]),
-        inhibit(r#"alertname="ReportsNotStarted""#, r#"alertname="ReportsWaitLong""#, vec![]),
-    ]
+    ];
+    if runner {
+        let lonely = r#"alertname=~"RequestorWithoutRedis|RunnerWithoutRedis""#;
+        rules.push(inhibit(r#"alertname="RedisDown""#, lonely, Vec::new()));
+        rules.push(inhibit(r#"alertname="ReportsNotStarted""#, r#"alertname="ReportsWaitLong""#, Vec::new()));
+    }
+    rules
 }
 
 /// A receiver that proves who it talks to by a token. Redirects are not followed: the token would go with them.

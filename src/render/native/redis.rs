@@ -30,12 +30,12 @@ struct Right {
 /// at each scrape and hide what matters there.
 ///
 /// `uptrace`: its cache. Every key but those of the report system: the patterns are the complement of `report:*` and
-/// `user:*`, since access lists have no exceptions and know nothing of Redis's numbered databases.
+/// `user:*:ev`, since access lists have no exceptions and know nothing of Redis's numbered databases.
 const RIGHTS: [Right; 5] = [
     Right { user: "admin", rules: "~* &* +@all" },
     Right {
         user: "requestor",
-        rules: "~report:* ~user:* &user:* -@all +@connection +@string +@hash +@set +@sortedset +@transaction \
+        rules: "~report:* ~user:*:ev &user:* -@all +@connection +@string +@hash +@set +@sortedset +@transaction \
                 +xadd +xlen +xrange +xrevrange +xread +xdel +xtrim +xpending +xinfo|stream +xinfo|groups \
                 +del +unlink +exists +expire +pexpire +expireat +pexpireat +persist +ttl +pttl +type +time \
                 +eval +evalsha +script|load +script|exists +publish +subscribe +unsubscribe -@admin -@dangerous",
@@ -53,7 +53,8 @@ const RIGHTS: [Right; 5] = [
     Right {
         user: "uptrace",
         rules: "~[^ru]* ~r[^e]* ~re[^p]* ~rep[^o]* ~repo[^r]* ~repor[^t]* ~report[^:]* \
-                ~u[^s]* ~us[^e]* ~use[^r]* ~user[^:]* -@all +@connection +@read +@write +@transaction \
+                ~u[^s]* ~us[^e]* ~use[^r]* ~user[^:]* ~user:*[^v] ~user:*[^e]v ~user:*[^:]ev \
+                -@all +@connection +@read +@write +@transaction \
                 +time +eval +evalsha +script|load +script|exists -@admin -@dangerous",
     },
 ];
@@ -96,8 +97,8 @@ fn conf(view: &View<'_>, port: u16, acl: &str) -> Result<String, RenderError> {
     let component = view.active(Redis)?.component;
     let Options::Redis { fsync } = component.options else { return Err(RenderError::Options(Redis)) };
     let (policy, promise) = match fsync {
-        Fsync::Everysec => ("everysec", "once a second: a power cut loses at most about the last second"),
-        Fsync::Always => ("always", "at each write: a power cut loses nothing that was answered"),
+        Fsync::Everysec => ("everysec", "once a second: a power cut loses at most about the last second."),
+        Fsync::Always => ("always", "at each write: a power cut loses nothing that was answered."),
     };
     Ok(format!(
         "\
@@ -118,7 +119,8 @@ logfile \"\"
 loglevel notice
 always-show-logo no
 
-# Nothing is lost: every write goes to an append-only file, which reaches the disk {promise}.
+# Nothing is lost: every write goes to an append-only file, which reaches the disk
+# {promise}
 # Snapshots are off, since they would only repeat what that file holds.
 dir \"{dir}\"
 appendonly yes
@@ -136,7 +138,8 @@ client-output-buffer-limit pubsub 32mb 8mb 60
 maxclients 1000
 tcp-keepalive 60
 
-# What takes longer than so many milliseconds is counted. The log of slow commands is off: it would show what reports hold.
+# What takes longer than so many milliseconds is counted.
+# The log of slow commands is off: it would show what reports hold.
 latency-monitor-threshold 100
 slowlog-log-slower-than -1
 ",

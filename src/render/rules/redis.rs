@@ -186,9 +186,9 @@ fn memory() -> Vec<Alert> {
             severity: Severity::Critical,
             labels: LABELS,
             summary: "Redis throws data away",
-            description: "A queue must never evict, and reportctl configures it so: somebody has changed maxmemory-policy \
-                          in the running server. Reports may be lost. `reportctl down $env --keep-data` and `reportctl up \
-                          $env` bring the right setting back.",
+            description: "A queue must never evict, and reportctl configures it so: somebody has changed the running server. \
+                          Reports may be lost. To set it right at once, as user admin: `redis-cli config set \
+                          maxmemory-policy noeviction`.",
             fires: Fires {
                 input: &[(r#"redis_evicted_keys_total{job="redis-exporter", instance="r:1"}"#, "0x8 3x20")],
                 at: 4,
@@ -268,8 +268,8 @@ fn persistence() -> Vec<Alert> {
             labels: LABELS,
             summary: "Redis keeps its data in memory only",
             description: "The append-only file is switched off, which reportctl never does: a restart would lose every \
-                          report that is queued. `reportctl up $env` after `reportctl down $env --keep-data` would load \
-                          what the file holds; first save what is in memory: `redis-cli bgsave` as user admin.",
+                          report that is queued. Do not restart it. To write all that it holds to the disk, as user admin: \
+                          `redis-cli config set appendonly yes`.",
             fires: Fires {
                 input: &[(r#"redis_aof_enabled{job="redis-exporter", instance="r:1"}"#, "0x20")],
                 at: 2,
