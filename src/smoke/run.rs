@@ -51,8 +51,17 @@ pub enum SmokeError {
     Reach(#[from] ReachError),
 }
 
+/// Each reason once, with its checks.
 fn skips(skipped: &[(String, String)]) -> String {
-    skipped.iter().map(|(name, reason)| format!("{name} ({reason})")).collect::<Vec<_>>().join(", ")
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, reason) in skipped {
+        match reasons.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((reason, vec![name])),
+        }
+    }
+    let told: Vec<String> = reasons.iter().map(|(reason, names)| format!("{} ({reason})", names.join(", "))).collect();
+    told.join("; ")
 }
 
 /// Runs the selected checks and reports. `on_result` is told of each as it ends; the evidence has them in their order.

@@ -32,7 +32,13 @@ async fn what_is_skipped_says_why() {
         target.active.remove(&name);
         target.skipped.insert(name, reason.to_owned());
     }
-    let skipped = reasons(smoke(target.clone(), &["alertmanager", "runner"], hasty()).await.unwrap_err());
+    let error = smoke(target.clone(), &["alertmanager", "runner"], hasty()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "every selected check would be skipped: alertmanager/answers, alertmanager/known, alertmanager/alert-arrives (it \
+         could not be had); runner/answers (it comes with a later release)"
+    );
+    let skipped = reasons(error);
     let expected = [
         ("alertmanager/answers", "it could not be had"),
         ("alertmanager/known", "it could not be had"),
