@@ -138,7 +138,7 @@ pub fn recordings(watched: &Watched) -> Vec<Recording> {
 /// Errors: it has no YAML form.
 pub fn rules(watched: &Watched) -> Result<String, RenderError> {
     let groups: Vec<GroupText> = sections().into_iter().filter_map(|section| group(watched, section)).collect();
-    let what = ["Recording rules and alert rules. Each alert has a unit test: `reportctl render` writes them too."];
+    let what = ["Recording rules and alert rules."];
     super::yaml::document(&watched.env, &what, &BTreeMap::from([("groups", groups)]))
 }
 
