@@ -38,8 +38,9 @@ impl Run {
                 self.steps = steps.iter().map(|step| (step.clone(), StepStatus::Pending)).collect();
             }
             Entry::Started { step, facts: begun } => {
-                self.step(step, StepEvent::Started)?;
+                // Before anything can be wrong with it: after damage, too much is remembered rather than too little.
                 facts.absorb(begun);
+                self.step(step, StepEvent::Started)?;
             }
             Entry::Succeeded { step, settled } => {
                 self.step(step, StepEvent::Succeeded)?;

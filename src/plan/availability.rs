@@ -26,8 +26,8 @@ pub struct Install {
     pub package: &'static str,
     /// The system unit that it brings.
     pub unit: &'static str,
-    /// Why.
-    pub because: String,
+    /// What is there and too old, when it is not just missing.
+    pub too_old: Option<String>,
     /// Whether apt knows nothing of it as yet.
     pub unheard_of: bool,
 }
@@ -45,14 +45,16 @@ enum Supply {
 /// Errors: one that is required cannot be had, or nobody can say whether it can.
 pub fn availability(inputs: &Inputs<'_>) -> Result<Availability, PlanError> {
     let components = &inputs.env.stack.components;
+    let required = required(components);
     let mut found = Availability::default();
     let mut lacks: BTreeMap<ComponentName, Lack> = BTreeMap::new();
     for component in components.values() {
-        match supply(inputs, component) {
+        let is_required = required.contains(&component.name);
+        match supply(inputs, component, is_required) {
             Supply::There(program) => drop(found.there.insert(component.name, program)),
             Supply::Install(install) => drop(found.install.insert(component.name, install)),
             Supply::Lacking(lack) => drop(lacks.insert(component.name, lack)),
-            Supply::Unknown(reason) if component.required || runs(inputs, component.name) => {
+            Supply::Unknown(reason) if is_required || runs(inputs, component.name) => {
                 return Err(PlanError::Unknown {
                     what: format!("whether {} can be had", component.name),
                     reason,
@@ -65,27 +67,36 @@ pub fn availability(inputs: &Inputs<'_>) -> Result<Availability, PlanError> {
         }
     }
     found.skipped.extend(lacks.iter().map(|(name, lack)| (*name, lack.reason.clone())));
-    skip_what_hangs_on_it(components, &mut found);
-    let required = |name: &ComponentName| components.get(name).is_some_and(|component| component.required);
-    let missing: Vec<Lack> = found
-        .skipped
-        .iter()
-        .filter(|(name, _)| required(name))
-        .map(|(name, reason)| {
-            let indirect = || Lack { component: *name, reason: reason.clone(), package: None, mend: None };
-            lacks.remove(name).unwrap_or_else(indirect)
-        })
-        .collect();
+    skip_what_hangs_on_it(components, &required, &mut found);
+    // What hangs on another that is missing need not be named: what a required component needs is required too.
+    let missing: Vec<Lack> = lacks.into_values().filter(|lack| required.contains(&lack.component)).collect();
     if missing.is_empty() { Ok(found) } else { Err(PlanError::CannotBeHad(missing)) }
 }
 
+/// What the environment requires, and what that needs, and so on.
+fn required(components: &BTreeMap<ComponentName, Component>) -> BTreeSet<ComponentName> {
+    let mut required = BTreeSet::new();
+    let mut next: Vec<ComponentName> =
+        components.values().filter(|component| component.required).map(|component| component.name).collect();
+    while let Some(name) = next.pop() {
+        if required.insert(name) {
+            next.extend(components.get(&name).into_iter().flat_map(|component| &component.needs));
+        }
+    }
+    required
+}
+
 /// Skips what needs something that is skipped, and what only skipped components need, and so on.
-fn skip_what_hangs_on_it(components: &BTreeMap<ComponentName, Component>, found: &mut Availability) {
+fn skip_what_hangs_on_it(
+    components: &BTreeMap<ComponentName, Component>,
+    required: &BTreeSet<ComponentName>,
+    found: &mut Availability,
+) {
     loop {
         let next = components
             .values()
             .filter(|component| !found.skipped.contains_key(&component.name))
-            .find_map(|component| Some((component.name, skipped_by_others(components, found, component)?)));
+            .find_map(|component| Some((component.name, skipped_by_others(components, required, found, component)?)));
         let Some((name, reason)) = next else { return };
         found.there.remove(&name);
         found.install.remove(&name);
@@ -95,13 +106,14 @@ fn skip_what_hangs_on_it(components: &BTreeMap<ComponentName, Component>, found:
 
 fn skipped_by_others(
     components: &BTreeMap<ComponentName, Component>,
+    required: &BTreeSet<ComponentName>,
     found: &Availability,
     component: &Component,
 ) -> Option<String> {
     if let Some(need) = component.needs.iter().find(|need| found.skipped.contains_key(*need)) {
         return Some(format!("it needs {need}, which is skipped: {}", found.skipped[need]));
     }
-    if component.required {
+    if required.contains(&component.name) {
         return None;
     }
     let users: BTreeSet<ComponentName> =
@@ -124,7 +136,7 @@ fn runs(inputs: &Inputs<'_>, component: ComponentName) -> bool {
     inputs.inventory.agent.present().is_some_and(|agent| agent.services.contains_key(&component))
 }
 
-fn supply(inputs: &Inputs<'_>, component: &Component) -> Supply {
+fn supply(inputs: &Inputs<'_>, component: &Component, is_required: bool) -> Supply {
     let name = component.name;
     let lacking = |reason: String, mend: Option<&str>| {
         Supply::Lacking(Lack { component: name, reason, package: None, mend: mend.map(str::to_owned) })
@@ -141,7 +153,7 @@ fn supply(inputs: &Inputs<'_>, component: &Component) -> Supply {
             Supply::There(program.clone())
         }
         (Source::Package { package, unit, program }, Some(seen)) => {
-            Wanted { inputs, component, package, unit, program }.supply(seen.present())
+            Wanted { inputs, component, is_required, package, unit, program }.supply(seen.present())
         }
         (Source::Program { from, .. }, Some(Observed::Present(found))) => lacking(
             format!("{} is of version {}, and {} is needed", found.path.display(), found.version, component.version),
@@ -158,6 +170,7 @@ fn supply(inputs: &Inputs<'_>, component: &Component) -> Supply {
 struct Wanted<'a> {
     inputs: &'a Inputs<'a>,
     component: &'a Component,
+    is_required: bool,
     package: &'static str,
     unit: &'static str,
     program: &'static str,
@@ -184,21 +197,21 @@ impl Wanted<'_> {
                 Some("remove it, or put the folder of the newer one before it in PATH".to_owned()),
             ),
             (installed, _) => {
-                let because = match (installed.present(), found) {
-                    (Some(version), _) => format!("{} {version} is too old: {needed} is needed", self.package),
-                    (None, Some(found)) => {
-                        format!("{} {} is too old: {needed} is needed", found.path.display(), found.version)
-                    }
-                    (None, None) => format!("{} is not installed", self.package),
+                let too_old = match (installed.present(), found) {
+                    (Some(version), _) => Some(format!("{} {version}", self.package)),
+                    (None, Some(found)) => Some(format!("{} {}", found.path.display(), found.version)),
+                    (None, None) => None,
                 };
-                self.through_apt(&package.candidate, because)
+                let too_old = too_old.map(|there| format!("{there} is too old: {needed} is needed"));
+                self.through_apt(&package.candidate, too_old)
             }
         }
     }
 
-    fn through_apt(&self, candidate: &Observed<Version>, because: String) -> Supply {
+    fn through_apt(&self, candidate: &Observed<Version>, too_old: Option<String>) -> Supply {
         let host = &self.inputs.inventory.host;
         let needed = &self.component.version;
+        let because = too_old.clone().unwrap_or_else(|| format!("{} is not installed", self.package));
         if let Observed::Unknown(reason) = &host.apt {
             return Supply::Unknown(reason.clone());
         }
@@ -210,16 +223,17 @@ impl Wanted<'_> {
             Observed::Present(version) if version.at_least(needed) => false,
             Observed::Present(version) => {
                 let mend = "`apt-get update` may make a newer one known; else it must come from elsewhere".to_owned();
-                return self.lacking(format!("{because}, and apt would install {version}"), Some(mend));
+                let reason = format!("{because}, and apt would install {version} where {needed} is needed");
+                return self.lacking(reason, Some(mend));
             }
             Observed::Unknown(reason) => return Supply::Unknown(reason.clone()),
             // The lists of a fresh machine may be empty; that of what is required is worth a look.
-            Observed::Absent if self.component.required => true,
+            Observed::Absent if self.is_required => true,
             Observed::Absent => return self.lacking(format!("{because}, and apt knows no such package"), None),
         };
         match &host.root_access {
             Observed::Present(_) => {
-                Supply::Install(Install { package: self.package, unit: self.unit, because, unheard_of })
+                Supply::Install(Install { package: self.package, unit: self.unit, too_old, unheard_of })
             }
             Observed::Absent => Supply::Lacking(Lack {
                 component: self.component.name,

@@ -22,7 +22,10 @@ impl SystemCommand {
     pub fn pasteable(&self) -> String {
         let line = argv::join(&self.argv);
         match self.stdin {
-            Some(text) => format!("printf %s {} | {line}", argv::quote(text)),
+            Some(text) => {
+                let format = text.replace('\\', "\\\\").replace('%', "%%").replace('\n', "\\n");
+                format!("printf {} | {line}", argv::quote(&format))
+            }
             None => line,
         }
     }

@@ -111,7 +111,7 @@ fn subject(id: &str) -> &str {
 fn words(action: &Action, inventory: &Inventory, starts: &[ComponentName]) -> Option<String> {
     match action {
         Action::Env(EnvAction::Claim { paths, .. }) => Some(format!("new, in {}", paths.root.display())),
-        Action::Env(EnvAction::Replan { .. }) => Some("the rest is planned after that".to_owned()),
+        Action::Env(EnvAction::Replan { .. }) => Some("the rest is planned once that is done".to_owned()),
         Action::Env(EnvAction::Forget { paths, .. }) => Some(format!("{} removed", paths.root.display())),
         Action::Host(action) => host_words(action, inventory, starts),
     }

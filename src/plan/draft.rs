@@ -75,6 +75,17 @@ impl Draft {
             done.insert(step.id.clone());
             ordered.push(step);
         }
+        reduce(&mut ordered);
         Ok(ordered)
+    }
+}
+
+/// Leaves out what a step comes after anyhow, because another one that it comes after does.
+fn reduce(ordered: &mut [Step]) {
+    let mut before: BTreeMap<StepId, BTreeSet<StepId>> = BTreeMap::new();
+    for step in ordered {
+        let implied: BTreeSet<StepId> = step.after.iter().filter_map(|id| before.get(id)).flatten().cloned().collect();
+        before.insert(step.id.clone(), step.after.union(&implied).cloned().collect());
+        step.after.retain(|id| !implied.contains(id));
     }
 }

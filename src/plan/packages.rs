@@ -28,7 +28,6 @@ pub(super) fn install(inputs: &Inputs<'_>, available: &Availability, draft: &mut
     let brought = available.install.values().map(|install| install.unit).filter(|unit| !host.units.contains_key(*unit));
     let new_units: BTreeSet<String> =
         brought.map(str::to_owned).chain(inputs.facts.new_units.iter().cloned()).collect();
-    let reasons: Vec<&str> = available.install.values().map(|install| install.because.as_str()).collect();
     let action = HostAction::InstallPackages {
         packages: available.install.values().map(|install| install.package.to_owned()).collect(),
         root,
@@ -37,7 +36,7 @@ pub(super) fn install(inputs: &Inputs<'_>, available: &Availability, draft: &mut
         place_policy,
         new_units,
     };
-    draft.add(INSTALL, [], reasons.join("; "), timeouts::INSTALL, action);
+    draft.add(INSTALL, [], why(available), timeouts::INSTALL, action);
     draft.add(
         "env/replan",
         [INSTALL.to_owned()],
@@ -46,6 +45,15 @@ pub(super) fn install(inputs: &Inputs<'_>, available: &Availability, draft: &mut
         EnvAction::Replan { layer: "packages".to_owned() },
     );
     Ok(())
+}
+
+fn why(available: &Availability) -> String {
+    let (old, missing): (Vec<_>, Vec<_>) = available.install.values().partition(|install| install.too_old.is_some());
+    let missing: Vec<&str> = missing.into_iter().map(|install| install.package).collect();
+    let missing = (!missing.is_empty()).then(|| format!("not installed: {}", missing.join(", ")));
+    let all: Vec<String> =
+        missing.into_iter().chain(old.into_iter().filter_map(|install| install.too_old.clone())).collect();
+    all.join("; ")
 }
 
 /// What an install that was not seen to end has left, as far as it can be seen.

@@ -246,7 +246,7 @@ impl<'a> Up<'a> {
         }
         if work.start.is_some() || work.unready {
             let because = match work.start {
-                Some(_) => "what needs it waits for its answer",
+                Some(_) => "it is up when it answers",
                 None => "it was started, and has not been seen to be ready since",
             };
             let action = HostAction::AwaitReady { component: name, paths: paths.clone(), probes: native.ready.clone() };

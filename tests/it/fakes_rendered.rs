@@ -9,14 +9,14 @@ use reportctl::model::quantity::Version;
 use reportctl::render::native::Native;
 use serde_json::{Value, json};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What runs, in the order in which it is started.
-const ORDER: [ComponentName; 6] = [Redis, Postgresql, Clickhouse, Prometheus, Uptrace, Grafana];
+pub const ORDER: [ComponentName; 6] = [Redis, Postgresql, Clickhouse, Prometheus, Uptrace, Grafana];
 
 /// A stage whose Grafana, ClickHouse and Uptrace are the fakes.
-fn stage(uptrace: &str) -> Stage {
+pub fn stage(uptrace: &str) -> Stage {
     let mut stage = Stage::new(&ORDER);
     stage.uid = std::fs::metadata("/proc/self").unwrap().uid();
     let folder = stage.paths.root.parent().unwrap().parent().unwrap().to_owned();
@@ -25,7 +25,9 @@ fn stage(uptrace: &str) -> Stage {
     for passed in [&folder, &stage.paths.shared_data] {
         std::fs::set_permissions(passed, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let bin = fakes::search_path(&folder, &[("FAKE_UPTRACE_VERSION", uptrace)]);
+    let faults = faults(&stage);
+    let vars = [("FAKE_UPTRACE_VERSION", uptrace), ("FAKE_FAULT_FILE", faults.to_str().unwrap())];
+    let bin = fakes::search_path(&folder, &vars);
     for (name, version) in [(Grafana, "12.4.0"), (Clickhouse, "25.8.15.35"), (Uptrace, uptrace)] {
         let (program, _) = stage.active.get_mut(&name).unwrap();
         program.path = bin.join(name.as_str());
@@ -34,8 +36,13 @@ fn stage(uptrace: &str) -> Stage {
     stage
 }
 
+/// The file with the faults of the stage's fakes: none while it is not there.
+pub fn faults(stage: &Stage) -> PathBuf {
+    stage.paths.root.with_file_name("faults")
+}
+
 /// Writes, prepares and starts a component, and waits until it is ready.
-fn up(stage: &Stage, name: ComponentName) -> Running {
+pub fn up(stage: &Stage, name: ComponentName) -> Running {
     let native = stage.native(name);
     stage.write(&native);
     for folder in &native.folders {
@@ -184,7 +191,7 @@ fn the_older_uptrace_reads_what_is_rendered() {
 }
 
 /// Every file in a folder and below.
-fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

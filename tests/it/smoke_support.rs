@@ -38,7 +38,7 @@ pub fn scrape_each(stage: &mut Stage, interval: Span) {
 }
 
 /// What the program on this host says of itself.
-fn version_of(name: ComponentName) -> Option<Version> {
+pub fn version_of(name: ComponentName) -> Option<Version> {
     let output = std::process::Command::new(program_of(name)).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     Version::find(&text)
@@ -98,6 +98,18 @@ pub async fn fails(target: Target, name: &str, seen: &str) -> CheckResult {
     assert!(result.expected.as_ref().is_some_and(|expected| !expected.is_empty()), "{result:#?}");
     assert!(result.advice.as_ref().is_some_and(|advice| !advice.is_empty()), "{result:#?}");
     result
+}
+
+/// The check must come to fail, as soon as the servers have noticed what was done to them.
+pub async fn comes_to_fail(target: Target, name: &str, seen: &str) {
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let result = check(target.clone(), name, hasty()).await;
+        if result.outcome == Outcome::Failed && result.detail.contains(seen) {
+            return;
+        }
+        assert!(Instant::now() < until, "{result:#?}");
+    }
 }
 
 /// Starts components and waits until they are ready.

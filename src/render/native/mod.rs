@@ -28,6 +28,7 @@ use crate::model::service::ServiceSpec;
 pub use prometheus::metrics_port;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+pub use uptrace::{PROJECT as UPTRACE_PROJECT, admin_email as uptrace_admin_email};
 
 /// Only its owner reads or writes the file: it may hold a secret.
 const FILE_MODE: u32 = 0o600;

@@ -7,11 +7,15 @@ use super::clickhouse;
 use super::exporters::go_memory;
 use super::{Native, Prepare, RenderError, View, file, plain, postgresql, text};
 use crate::model::component::ComponentName::{Clickhouse, Postgresql, Redis, Uptrace};
+use crate::model::ids::EnvName;
 use crate::model::probe::{Body, Probe};
 use crate::model::quantity::{Span, Version};
 use crate::render::yaml;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// The project in Uptrace that everything of the report system belongs to.
+pub const PROJECT: &str = "report";
 
 /// What Uptrace needs in order to run.
 pub fn native(view: &View<'_>) -> Result<Native, RenderError> {
@@ -124,9 +128,14 @@ fn config(view: &View<'_>) -> Result<Value, RenderError> {
     Ok(config)
 }
 
+/// The address of the administrator's account in Uptrace.
+pub fn admin_email(env: &EnvName) -> String {
+    format!("admin@{env}.reportctl.local")
+}
+
 /// One person, one organisation, one project, and a token for each way in. What is not here is never deleted.
 fn seed(view: &View<'_>, project_token: &str) -> Result<Value, RenderError> {
-    let email = format!("admin@{}.reportctl.local", view.env.name);
+    let email = admin_email(&view.env.name);
     Ok(json!({
         "update": true,
         "delete": false,
@@ -134,7 +143,7 @@ fn seed(view: &View<'_>, project_token: &str) -> Result<Value, RenderError> {
         "user_tokens": [{ "key": "admin_token", "user_key": "admin", "token": plain(Uptrace, "user-token")? }],
         "orgs": [{ "key": "org1", "name": "Reports" }],
         "org_users": [{ "key": "ou1", "org_key": "org1", "user_key": "admin", "role": "owner" }],
-        "projects": [{ "key": "p1", "name": "report", "org_key": "org1" }],
+        "projects": [{ "key": "p1", "name": PROJECT, "org_key": "org1" }],
         "project_tokens": [{ "key": "pt1", "project_key": "p1", "token": project_token }],
         "project_users": [{ "key": "pu1", "project_key": "p1", "org_user_key": "ou1", "perm_level": "admin" }],
     }))

@@ -8,15 +8,11 @@ use crate::model::component::ComponentName::Uptrace;
 use crate::model::digest::sha256_hex;
 use crate::model::secret::SecretValue;
 use crate::reach::{Query, Reply, begin};
+use crate::render::native::{UPTRACE_PROJECT, uptrace_admin_email};
 use crate::smoke::lab::{Fault, Lab, Verdict, answered, parsed};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep};
-
-/// The address that the first account has.
-const EMAIL: &str = "admin@uptrace.local";
-/// The project that our spans belong to.
-const PROJECT: &str = "report";
 
 /// How the interface is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +31,10 @@ pub async fn answers(lab: &Lab) -> Verdict {
         Dialect::V20 => "2.0",
         Dialect::V21 => "2.1",
     };
-    Ok(format!("Uptrace at 127.0.0.1:{port} knows {EMAIL} and project `{PROJECT}`; it speaks as {dialect} does"))
+    let email = uptrace_admin_email(&lab.target.env.name);
+    Ok(format!(
+        "Uptrace at 127.0.0.1:{port} knows {email} and project `{UPTRACE_PROJECT}`; it speaks as {dialect} does"
+    ))
 }
 
 /// A span that was sent is found again, whole; one that was not sent is not.
@@ -99,17 +98,18 @@ async fn project(lab: &Lab) -> Result<u64, Fault> {
     let query =
         Query::get(lab.port(Uptrace, "http")?, "/internal/v1/users/current").bearer(lab.secret(Uptrace, "user-token")?);
     let answer = lab.json(&query).await?;
-    let email = text(&answer, "/user/email");
-    if email != EMAIL {
+    let (email, ours) = (text(&answer, "/user/email"), uptrace_admin_email(&lab.target.env.name));
+    if email != ours {
         let who = if email.is_empty() { "a guest".to_owned() } else { format!("`{email}`") };
         let seen = format!("to Uptrace we are {who}: {}", begin(&answer.to_string()));
-        return Err(Fault::new(seen, format!("{EMAIL}, whom `up` wrote into its configuration")).advice(lab.up()));
+        return Err(Fault::new(seen, format!("{ours}, whom `up` wrote into its configuration")).advice(lab.up()));
     }
     let projects = list(&answer, "/projects")?;
-    let ours = projects.iter().find(|project| text(project, "/name") == PROJECT);
+    let ours = projects.iter().find(|project| text(project, "/name") == UPTRACE_PROJECT);
     ours.and_then(|project| project.pointer("/id")?.as_u64()).ok_or_else(|| {
-        let seen = format!("no project `{PROJECT}` among {}", begin(&Value::from(projects.clone()).to_string()));
-        Fault::new(seen, format!("the project `{PROJECT}`")).advice(lab.up())
+        let seen =
+            format!("no project `{UPTRACE_PROJECT}` among {}", begin(&Value::from(projects.clone()).to_string()));
+        Fault::new(seen, format!("the project `{UPTRACE_PROJECT}`")).advice(lab.up())
     })
 }
 
