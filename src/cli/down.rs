@@ -9,6 +9,7 @@ use super::{ExitCode, Session};
 use crate::ui::{Output, human};
 use clap::Args;
 use reportctl::fs;
+use reportctl::journal::JournalError;
 use reportctl::journal::store::Memory;
 use reportctl::model::environment::Environment;
 use reportctl::model::ids::{EnvId, EnvName};
@@ -44,7 +45,13 @@ pub fn run(DownArgs { keep_data, id, shared: _ }: DownArgs, session: &Session) -
     let site = Site::of(session, env)?;
     let lock = if settings.dry_run { None } else { Some(site.lock("down")?) };
     // Damage to a journal is no reason to leave anything behind.
-    let memory = site.recall().or_else(|error| if id.is_some() { Ok(Memory::default()) } else { Err(error) })?;
+    let memory = match site.recall() {
+        Ok(memory) => memory,
+        // Nor are journals that only another release can read.
+        Err(CliError::Journal(JournalError::Schema { .. })) => Memory::default(),
+        Err(_) if id.is_some() => Memory::default(),
+        Err(error) => return Err(error),
+    };
     let aim = Aim::Down { keep_data };
     let code = super::runtime()?.block_on(async {
         let look = site.look(&memory.facts, id.as_ref()).await?;

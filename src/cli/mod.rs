@@ -6,9 +6,12 @@ mod completion;
 mod doctor;
 mod down;
 mod env;
+mod error;
 mod exit_code;
 mod explain;
 mod failure;
+#[cfg(test)]
+mod failure_samples;
 mod init;
 mod interrupt;
 mod logs;

@@ -191,6 +191,7 @@ fn show(session: &Session, site: &Site, done: &Done) {
     out.line(&format!("{} is up", out.paint.bold(name.as_str())));
     out.text(&human::section("", rows.collect(), Paint::cyan, out.paint, out.width()));
     session.ui.say(&format!(
-        "\nreportctl status -e {name}: how it does; reportctl open COMPONENT: a way in; reportctl down -e {name}: all gone"
+        "\nhow it does:  reportctl status -e {name}\na way in:     reportctl open -e {name} COMPONENT\nall gone:     \
+         reportctl down -e {name}"
     ));
 }

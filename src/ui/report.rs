@@ -1,7 +1,7 @@
 //! How an error is shown.
 
 use super::Stream;
-use super::style::tame;
+use super::style::{Paint, tame};
 use super::{diagnostics, evidence};
 use reportctl::model::diagnostic::Report as Diagnostics;
 use reportctl::model::ids::EnvName;
@@ -84,12 +84,16 @@ impl Report {
 
     /// For people.
     pub fn human(&self, stream: &Stream) -> String {
-        let paint = stream.paint;
+        self.shown(stream.paint, stream.width())
+    }
+
+    /// For people, with these colours and so many columns.
+    pub fn shown(&self, paint: Paint, width: usize) -> String {
         let mut text = match &self.drawn {
             Drawn::Nothing => String::new(),
             Drawn::Text(text) => text.clone(),
-            Drawn::Evidence(evidence) => evidence::table(evidence, paint, stream.width()) + "\n",
-            Drawn::Files(found) => diagnostics::human(found, paint.is_on(), stream.width()),
+            Drawn::Evidence(evidence) => evidence::table(evidence, paint, width) + "\n",
+            Drawn::Files(found) => diagnostics::human(found, paint.is_on(), width),
         };
         let _ = writeln!(text, "{} {}", paint.red("error:"), indent(&tame(self.cause.trim_end()), 7));
         let mut field = |label: &str, value: &str| {

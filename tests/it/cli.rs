@@ -34,6 +34,39 @@ fn a_variable_gives_way_to_a_flag() {
 }
 
 #[test]
+fn files_give_way_to_variables_and_the_users_to_the_projects() {
+    let home = Home::new();
+    let write = |path: &str, text: &str| {
+        let path = home.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let is_json = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok();
+    std::fs::create_dir(home.work().join("environments")).unwrap();
+    assert!(!is_json(&home.run("env list").ok()));
+    write(".config/reportctl/config.yaml", "output: json\n");
+    assert!(is_json(&home.run("env list").ok()), "the user's file counts");
+    write("work/reportctl.yaml", "output: human\n");
+    assert!(!is_json(&home.run("env list").ok()), "the project's file counts more");
+    assert!(is_json(&done(home.command("env list").env("REPORTCTL_OUTPUT", "json")).ok()), "a variable counts more");
+    assert!(!is_json(&done(home.command("env list -o human").env("REPORTCTL_OUTPUT", "json")).ok()));
+    write("work/reportctl.yaml", "ouput: json\nparallel: 0\n");
+    let wrong = home.run("env list");
+    assert_eq!(wrong.code, Some(3));
+    insta::assert_snapshot!(home.steady(&wrong.err));
+    assert_eq!(home.run("version").code, Some(0), "no file is read that is not needed");
+}
+
+#[test]
+fn a_question_without_a_terminal_is_an_error_that_names_the_flag() {
+    let home = Home::new();
+    let up = home.run("up");
+    assert_eq!(up.code, Some(2), "{}", up.shown());
+    assert!(up.err.contains("reportctl up -e local --yes"), "{}", up.err);
+    assert!(!home.path().join("state/reportctl/envs").exists(), "nothing was made");
+}
+
+#[test]
 fn colour_is_asked_for_or_absent() {
     let home = Home::new();
     assert!(!home.run("explain 7").ok().contains('\u{1b}'), "a pipe has no colour");
