@@ -174,3 +174,98 @@ where
         sleep(pause.min(rest).min(until_stall)).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! By tokio's paused clock: seconds pass at once.
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
+    use super::*;
+    use std::cell::RefCell;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Waits for an even number, by a world whose state is a function of the time.
+    async fn wait(
+        pace: Pace,
+        state: impl Fn(Duration) -> Result<u32, String>,
+    ) -> (Result<u32, WaitError>, Vec<Duration>) {
+        let begun = Instant::now();
+        let looks = RefCell::new(Vec::new());
+        let look = || {
+            looks.borrow_mut().push(begun.elapsed());
+            let seen = state(begun.elapsed());
+            async move { seen }
+        };
+        let judge = |number: &u32| match number {
+            13 => Verdict::Broken("thirteen never becomes even".to_owned()),
+            number if number % 2 == 0 => Verdict::Good,
+            number => Verdict::NotYet(format!("{number} is odd")),
+        };
+        let result = until("the number", &pace, look, judge, |_| ()).await;
+        (result, looks.into_inner())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_looks_often_while_something_changes_and_seldom_while_nothing_does() {
+        let pace = Pace::remote(60 * SECOND, 600 * SECOND);
+        let (result, looks) = wait(pace, |at| Ok(if at < 30 * SECOND { 1 } else { 2 })).await;
+        assert_eq!(result, Ok(2));
+        let pauses: Vec<Duration> = looks.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(pauses[0], pace.quick);
+        assert!(pauses.contains(&pace.slow) && pauses.iter().all(|pause| *pause <= pace.slow), "{pauses:?}");
+        assert_eq!(pauses[pauses.len() - 2..], [pace.quick; 2], "what is good is confirmed quickly");
+        let (_, looks) = wait(pace, |at| Ok(if at < 10 * SECOND { at.as_millis() as u32 * 2 + 1 } else { 2 })).await;
+        assert!(looks.windows(2).all(|pair| pair[1] - pair[0] == pace.quick), "it changes all the time: {looks:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_good_looks_in_a_row_are_wanted() {
+        let pace = Pace::remote(60 * SECOND, 600 * SECOND);
+        // Good for two looks, then not, then for good.
+        let flaps = |at: Duration| Ok(if at < 2 * pace.quick || at > 5 * SECOND { 2 } else { 1 });
+        let (result, looks) = wait(pace, flaps).await;
+        assert_eq!(result, Ok(2));
+        assert!(looks.last().unwrap() > &(5 * SECOND), "{looks:?}");
+        let local = Pace::local(60 * SECOND, 600 * SECOND);
+        assert_eq!(wait(local, |_| Ok(2)).await.1.len(), 1, "on this host one is enough");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_become_good_ends_the_wait_at_once() {
+        let (result, looks) = wait(Pace::local(60 * SECOND, 600 * SECOND), |_| Ok(13)).await;
+        assert!(matches!(&result, Err(WaitError::Broken { why, .. }) if why.contains("thirteen")), "{result:?}");
+        assert_eq!(looks.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_is_told_from_slowness_and_both_say_what_is_missing() {
+        let pace = Pace::remote(30 * SECOND, 120 * SECOND);
+        let (stalled, looks) = wait(pace, |_| Ok(7)).await;
+        assert_eq!(stalled.unwrap_err().to_string(), "the number: nothing has changed for 30s, and 7 is odd");
+        assert!(*looks.last().unwrap() <= 31 * SECOND, "{looks:?}");
+        let (late, looks) = wait(pace, |at| Ok(at.as_secs() as u32 * 2 + 101)).await;
+        assert!(matches!(&late, Err(WaitError::Late { cap, .. }) if *cap == pace.cap), "{late:?}");
+        assert!(*looks.last().unwrap() <= pace.cap);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_seen_is_neither_good_nor_broken() {
+        let pace = Pace::local(60 * SECOND, 600 * SECOND);
+        let (result, _) =
+            wait(pace, |at| if at < 5 * SECOND { Err("connection refused".to_owned()) } else { Ok(2) }).await;
+        assert_eq!(result, Ok(2));
+        let (result, _) = wait(pace, |_| Err("connection refused".to_owned())).await;
+        assert!(result.unwrap_err().to_string().ends_with("connection refused"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_never_ends_does_not_hold_up_the_wait() {
+        let pace = Pace::local(60 * SECOND, 20 * SECOND);
+        let hangs = || std::future::pending::<Result<u32, String>>();
+        let said = RefCell::new(Vec::new());
+        let say = |note: &str| said.borrow_mut().push(note.to_owned());
+        let result = until("the number", &pace, hangs, |_| Verdict::Good, say).await;
+        assert!(matches!(result, Err(WaitError::Late { .. })), "{result:?}");
+        assert_eq!(said.borrow()[0], "it has not answered within 5s");
+    }
+}
