@@ -214,6 +214,17 @@ impl PortKey {
     pub fn new(component: ComponentName, port: &str) -> Self {
         Self { component, port: port.to_owned() }
     }
+
+    /// Whether the port is open only now and then, so that nobody listening there says nothing of whether somebody
+    /// counts on it.
+    pub fn is_seldom_open(&self) -> bool {
+        self.component == ComponentName::Alertmanager && self.port == "smoke"
+    }
+
+    /// The port's customary number.
+    pub fn customary(&self) -> Option<u16> {
+        self.component.ports().iter().find(|(name, _)| *name == self.port).map(|(_, number)| *number)
+    }
 }
 
 impl fmt::Display for PortKey {

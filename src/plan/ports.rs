@@ -17,8 +17,12 @@ const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
 /// The numbers that a port may get, best first: the wanted one, then some that follow from the identity, so that two
 /// environments seldom try the same, and one tries the same each time.
+///
+/// A port that is seldom open looks free while another environment counts on it. Its customary number, which every
+/// environment wants that was not told otherwise, is therefore no candidate.
 pub fn candidates(id: &EnvId, key: &PortKey, wanted: u16) -> Vec<u16> {
-    let mut numbers = vec![wanted];
+    let is_shared = key.is_seldom_open() && key.customary() == Some(wanted);
+    let mut numbers = if is_shared { Vec::new() } else { vec![wanted] };
     // A few more tries than numbers: two of them may be the same.
     for round in 0..OTHERS * 4 {
         let digest = Sha256::digest(format!("{id} {key} {wanted} {round}").as_bytes());
@@ -93,7 +97,8 @@ impl Choice<'_> {
         for (key, wanted) in self.wanted {
             let candidates = candidates(self.id, key, *wanted);
             let remembered = self.facts.ports.get(key).filter(|number| candidates.contains(number));
-            let own = remembered.into_iter().chain([wanted]).copied().find(|number| self.may_have(key, *number));
+            let own = candidates.contains(wanted).then_some(wanted);
+            let own = remembered.into_iter().chain(own).copied().find(|number| self.may_have(key, *number));
             if let Some(number) = own {
                 self.chosen.insert(key.clone(), number);
             }

@@ -391,6 +391,16 @@ fn ports_are_tried_in_an_order_that_depends_on_the_environment_alone() {
 }
 
 #[test]
+fn a_port_that_is_seldom_open_is_not_shared_by_environments_that_were_not_told_otherwise() {
+    let id = |text: &str| EnvId::parse(text).unwrap();
+    let key = PortKey::new(Alertmanager, "smoke");
+    let one = ports::candidates(&id("local-22222222"), &key, 9099);
+    let other = ports::candidates(&id("plant-33333333"), &key, 9099);
+    assert!(!one.contains(&9099) && one[0] != other[0], "{one:?} {other:?}");
+    assert_eq!(ports::candidates(&id("local-22222222"), &key, 12345)[0], 12345);
+}
+
+#[test]
 fn a_port_that_is_taken_gives_way_to_the_next_candidate_and_to_nothing_that_another_wants() {
     let key = PortKey::new(Redis, "redis");
     let mut case = Case::on(local(), Host::with_packages());
