@@ -1,7 +1,7 @@
 //! The alert that a smoke check raises: where its way can be broken, and that nothing of it stays.
 
 use crate::render_support::{Running, Stage};
-use crate::smoke_support::{await_ready, fails, passes, patient, smoke, stage, start, target};
+use crate::smoke_support::{await_ready, fails, fails_slowly, passes, patient, smoke, stage, start, target};
 use reportctl::model::component::ComponentName::{self, *};
 use reportctl::model::environment::secret_name;
 use reportctl::model::secret::SecretValue;
@@ -91,7 +91,7 @@ async fn a_rule_that_does_not_fire_is_found_out() {
     .await;
     // Prometheus takes seconds until it scrapes at all.
     passes(target(&stage), "prometheus/targets").await;
-    fails(target(&stage), CHECK, "Prometheus has the figure, and its rule does not fire").await;
+    fails_slowly(target(&stage), CHECK, "Prometheus has the figure, and its rule does not fire").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,7 +103,7 @@ async fn a_notification_with_another_token_does_not_count() {
     let mut other = target(&stage);
     let token = secret_name(Alertmanager, "smoke").unwrap();
     other.secrets.insert(token, SecretValue::parse("another-token").unwrap());
-    let result = fails(other, CHECK, "Alertmanager has the alert, and its notification did not come").await;
+    let result = fails_slowly(other, CHECK, "Alertmanager has the alert, and its notification did not come").await;
     assert!(result.detail.contains("a notification with a wrong token"), "{result:#?}");
 }
 
@@ -113,7 +113,7 @@ async fn an_alert_that_is_not_taken_back_is_found_out() {
     let (stage, _running) = changed(Alertmanager, "alertmanager.yml", never).await;
     passes(target(&stage), "alertmanager/known").await;
     passes(target(&stage), "prometheus/targets").await;
-    fails(target(&stage), CHECK, "no notification that ReportctlSmoke is resolved").await;
+    fails_slowly(target(&stage), CHECK, "no notification that ReportctlSmoke is resolved").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

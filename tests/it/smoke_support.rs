@@ -92,7 +92,16 @@ pub async fn passes(target: Target, name: &str) -> String {
 
 /// The check must fail, and say what was seen; it always says what was expected and what to type next.
 pub async fn fails(target: Target, name: &str, seen: &str) -> CheckResult {
-    let result = check(target, name, hasty()).await;
+    fails_within(target, name, seen, hasty()).await
+}
+
+/// The same for what takes its time before it can be told.
+pub async fn fails_slowly(target: Target, name: &str, seen: &str) -> CheckResult {
+    fails_within(target, name, seen, Options { patience: Duration::from_secs(8), ..Options::default() }).await
+}
+
+async fn fails_within(target: Target, name: &str, seen: &str, options: Options) -> CheckResult {
+    let result = check(target, name, options).await;
     assert_eq!(result.outcome, Outcome::Failed, "{result:#?}");
     assert!(result.detail.contains(seen), "{result:#?}");
     assert!(result.expected.as_ref().is_some_and(|expected| !expected.is_empty()), "{result:#?}");
