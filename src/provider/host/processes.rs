@@ -59,16 +59,15 @@ impl Snapshot {
     pub fn take() -> Result<Self, FsError> {
         let mut snapshot = Self::default();
         for pid in fs::list(Path::new("/proc"))?.iter().filter_map(|name| name.parse::<u32>().ok()) {
-            let Observed::Present(before) = identity(pid) else { continue };
-            let marker = read_marker(pid);
-            // The number may have passed to another process between the two reads.
-            let Observed::Present(after) = identity(pid) else { continue };
-            if before.identity != after.identity || after.ended {
+            let Observed::Present(reading) = identity(pid) else { continue };
+            if reading.ended {
                 continue;
             }
-            snapshot.all.insert(pid, after);
-            if let Some((id, component, is_agent)) = marker {
-                snapshot.marked.push(Marked { reading: after, id, component, is_agent });
+            snapshot.all.insert(pid, reading);
+            let Some((id, component, is_agent)) = read_marker(pid) else { continue };
+            // The number may have passed to another process between the two reads.
+            if matches!(identity(pid), Observed::Present(after) if after.identity == reading.identity && !after.ended) {
+                snapshot.marked.push(Marked { reading, id, component, is_agent });
             }
         }
         snapshot.marked.sort_by_key(|marked| (marked.reading.identity.started, marked.reading.identity.pid));
