@@ -126,9 +126,17 @@ fn each_action_is_shown_as_what_would_be_typed() {
     let mut text = String::new();
     for step in install.steps.iter().chain(&rest.steps) {
         writeln!(text, "# {}", step.id).unwrap();
-        step.action.lines().iter().for_each(|line| writeln!(text, "{line}").unwrap());
+        step.action.lines().iter().for_each(|line| writeln!(text, "{}", without_size(line)).unwrap());
     }
     insta::assert_snapshot!(text);
+}
+
+/// How many bytes a file has is the business of whoever renders it.
+fn without_size(line: &str) -> String {
+    match line.strip_prefix("# write the ").and_then(|rest| rest.split_once(" bytes")) {
+        Some((_, rest)) => format!("# write the N bytes{rest}"),
+        None => line.to_owned(),
+    }
 }
 
 #[tokio::test]
