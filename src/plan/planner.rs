@@ -7,7 +7,7 @@ use super::identity::is_claimed;
 use super::step::{Goal, Plan};
 use super::wanted::{Outlook, Wanted, outlook};
 use super::work::{Work, files_of, unknown};
-use super::{Inputs, order, packages, timeouts};
+use super::{Inputs, order, packages, ports, timeouts};
 use crate::model::component::{ComponentName, PortKey};
 use crate::model::environment::Component;
 use crate::model::ids::SecretName;
@@ -175,6 +175,10 @@ impl<'a> Up<'a> {
     fn why_ports(&self, changes: &BTreeMap<PortKey, u16>) -> String {
         let wanted: BTreeMap<PortKey, u16> = self.inputs.env.stack.ports().collect();
         let each = changes.iter().map(|(key, number)| match wanted.get(key) {
+            // Then it is not the environment's to have: see `ports::candidates`.
+            Some(wanted) if !ports::candidates(self.inputs.id, key, *wanted).contains(wanted) => {
+                format!("{key} gets {number}, which is this environment's own")
+            }
             Some(wanted) if wanted != number => format!("{key} gets {number}, since {wanted} is in use"),
             _ => format!("{key} gets {number}"),
         });
