@@ -65,10 +65,14 @@ pub fn run(DownArgs { keep_data, id, shared: _ }: DownArgs, session: &Session) -
         }
         down(session, &settings, &site, &memory, (look, plan), aim).await
     });
-    if let (Ok(ExitCode::Ok), Some(lock), false) = (&code, lock, keep_data) {
-        tidy(session, lock)?;
+    match lock {
+        // Also where it was never there: then the lock is all that there is, and it is ours.
+        Some(lock) if fs::observe_meta(&site.paths.root).is_absent() => {
+            let tidied = tidy(session, lock);
+            code.and_then(|code| tidied.map(|()| code))
+        }
+        _ => code,
     }
-    code
 }
 
 /// The environment; where its file is gone or wrong, all components in its name, since taking away goes by what is

@@ -39,6 +39,7 @@ fn kill_up_everywhere(moment: &str, rest: impl Fn(&Stage, u32)) {
 
 /// `up` goes on with what was killed, and `down`, killed at a write of its own, goes on with that.
 fn up_converges(moment: &str) {
+    let was_killed = std::cell::Cell::new(true);
     kill_up_everywhere(moment, |stage, write| {
         let up = done(&mut stage.command(UP));
         assert_eq!(up.code, Some(0), "after a kill at {write}{moment}: {}", up.shown());
@@ -46,11 +47,12 @@ fn up_converges(moment: &str) {
         stage.all_answer();
         stage.pids();
         let ports = stage.ports();
-        killed(stage, "down -y", write, moment);
+        was_killed.set(killed(stage, "down -y", write, moment));
         let down = done(&mut stage.command("down -y"));
         assert_eq!(down.code, Some(0), "after a kill at {write}{moment}: {}", down.shown());
         stage.is_gone(&ports);
     });
+    assert!(!was_killed.get(), "`down` has more writes than `up`: not all of them were tried");
 }
 
 /// `down` takes away whatever a killed `up` has left.

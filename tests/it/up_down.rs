@@ -34,6 +34,9 @@ fn up_brings_up_what_answers_and_a_second_one_does_nothing() {
     stage.is_gone(&ports);
     let again = stage.down();
     assert!(again.err.contains("nothing to do, nothing of it is here"), "{}", again.shown());
+    for (line, code) in [("down -y --keep-data", 0), ("down -y -e nobody", 6), ("down --dry-run", 0)] {
+        assert_eq!(stage.run(line).code, Some(code), "{line}");
+    }
     stage.is_gone(&ports);
 }
 
