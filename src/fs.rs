@@ -151,7 +151,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     sync_parent(path)
 }
 
-/// Writes a file as a whole, like [`write`], and does not wait for the disk: for what is worth nothing after a power
+/// Writes a file as a whole, like [`write()`], and does not wait for the disk: for what is worth nothing after a power
 /// cut, or is looked at and written again.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     put(path, bytes, mode, false)

@@ -42,7 +42,7 @@ impl Drop for Ticket {
     }
 }
 
-/// Kills every group that a [`run`](super::run) waits for now. What the agent runs is not among them.
+/// Kills every group that a [`run`](super::run()) waits for now. What the agent runs is not among them.
 pub fn kill_all() {
     kill(|_| true);
 }
