@@ -289,13 +289,16 @@ fn logs_of_all_components_are_merged_and_followed() {
     });
 }
 
-/// A service that writes its name into a file when it is told to end.
+/// A service that writes its name into a file when it is told to end. It then has nothing more to say to the agent: a shell
+/// whose agent is gone would die of the broken pipe when it tells of its `sleep` that was told to end too.
 fn in_order(
     place: &Place,
     component: ComponentName,
     needs: &[ComponentName],
 ) -> reportctl::model::service::ServiceSpec {
-    let script = format!("trap 'echo {component} >>order; exit 0' TERM; echo up; while :; do sleep 0.01; done");
+    let script = format!(
+        "trap 'echo {component} >>order; exit 0' TERM; echo up; exec >/dev/null 2>&1; while :; do sleep 0.01; done"
+    );
     place.spec(component, &script, needs)
 }
 
