@@ -1,0 +1,26 @@
+//! Real servers for the tests of the services: each test starts its own, on a free port, in a folder that goes with it.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "this is the tests' own crate")]
+
+mod redis;
+
+pub use redis::{Flavour, RedisServer};
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+/// A port of the loopback address that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until `holds`, looking every 10 ms.
+///
+/// Panics after 30 s, naming what was waited for.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < end, "not within 30 s: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
