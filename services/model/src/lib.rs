@@ -4,3 +4,5 @@
 pub mod catalog;
 pub mod document;
 pub mod event;
+pub mod result;
+pub mod source;
