@@ -1,0 +1,5 @@
+//! What both services agree on.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "this is the tests' own crate")]
+
+mod catalog;
