@@ -5,12 +5,11 @@
 
 mod parameters;
 mod reader;
-mod source;
 mod specs;
 
-pub use parameters::{GageCalibration, MovingAverage, ParameterError, Parameters, SystemCheck, validate};
-pub use source::{ColumnKind, GAGE_COLUMNS, GAGE_OPTIONAL_COLUMNS, SourceColumn, SourceInfo};
+pub use parameters::{GageCalibration, MovingAverage, ParameterError, Parameters, SystemCheck, Values, validate};
 
+use crate::source::SourceInfo;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,1 +1,3 @@
 //! Runs the reports.
+
+pub mod reports;

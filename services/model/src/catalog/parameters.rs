@@ -1,7 +1,8 @@
 //! A report's parameters once they are valid, and how they become so.
 
 use super::reader::Reader;
-use super::{ReportType, SourceInfo, specs};
+use super::{ReportType, specs};
+use crate::source::SourceInfo;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,6 +49,8 @@ pub struct MovingAverage {
     /// The column that orders the rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_column: Option<String>,
+    /// What the numbers are.
+    pub values: Values,
     /// How many values an average covers; 2 to 500.
     pub order: u32,
     /// How many values to forecast; 1 to half the order.
@@ -58,6 +61,17 @@ pub struct MovingAverage {
     /// No forecast goes above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
+}
+
+/// What the numbers of a series are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Values {
+    /// Each stands for itself.
+    #[default]
+    Readings,
+    /// They are counted up and now and then start anew at zero: their increases are what is averaged.
+    Counter,
 }
 
 /// What the check of the system is told.
@@ -137,6 +151,7 @@ fn moving_average(reader: &mut Reader<'_>) -> MovingAverage {
         source: reader.string("source"),
         column: reader.column("column").unwrap_or_default(),
         date_column: reader.column("date_column"),
+        values: if reader.string("values") == "counter" { Values::Counter } else { Values::Readings },
         order: reader.integer("order"),
         ahead: reader.integer("ahead"),
         min: reader.number("min"),

@@ -1,6 +1,7 @@
 //! What each report wants to know: the one place where names, words and bounds stand.
 
-use super::{Choice, ColumnKind, ParameterKind, ParameterSpec, ReportType, SourceInfo};
+use super::{Choice, ParameterKind, ParameterSpec, ReportType};
+use crate::source::{ColumnKind, SourceInfo};
 use serde_json::Value;
 
 /// The most characters of a text parameter.
@@ -57,6 +58,7 @@ fn moving_average(sources: &[&SourceInfo]) -> Vec<ParameterSpec> {
         ),
         optional("date_column", "Date column", "Orders the rows and labels the axis. Empty: the rows in their order.")
             .columns(sources, ColumnKind::Date, false),
+        values(),
         required("order", "Order", "How many values each average covers. More are smoother and later.")
             .kind(ParameterKind::Integer)
             .between(2, 500, 12)
@@ -70,6 +72,18 @@ fn moving_average(sources: &[&SourceInfo]) -> Vec<ParameterSpec> {
         optional("max", "Highest", "No forecast goes above it, such as a capacity. Empty: no bound.")
             .kind(ParameterKind::Number),
     ]
+}
+
+fn values() -> ParameterSpec {
+    let mut spec =
+        required("values", "Values", "A counter is turned into its increases; where it starts anew that is seen.")
+            .kind(ParameterKind::Choice);
+    let choice =
+        |(value, label): (&str, &str)| Choice { value: value.to_owned(), label: label.to_owned(), sources: None };
+    spec.default = Some(Value::from("readings"));
+    spec.choices =
+        Some([("readings", "Readings: as they are"), ("counter", "Counter: by how much it rose")].map(choice).into());
+    spec
 }
 
 fn system_check() -> Vec<ParameterSpec> {

@@ -1,8 +1,7 @@
 //! The catalog and the validation of parameters.
 
-use report_model::catalog::{
-    ColumnKind, GAGE_COLUMNS, ParameterError, Parameters, ReportType, SourceColumn, SourceInfo, catalog, validate,
-};
+use report_model::catalog::{ParameterError, Parameters, ReportType, catalog, validate};
+use report_model::source::{ColumnKind, GAGE_COLUMNS, SourceColumn, SourceInfo};
 use serde_json::{Value, json};
 
 fn column(name: &str, kind: ColumnKind) -> SourceColumn {
@@ -60,13 +59,12 @@ fn a_source_serves_what_its_columns_allow() {
 
 #[test]
 fn all_mistakes_are_told_at_once_and_in_the_forms_order() {
-    let given =
-        json!({"colour": "red", "max": 1, "min": 2.5, "ahead": 7, "order": 12, "source": "nile", "column": "level"});
+    let given = json!({"colour": "red", "max": 1, "min": 2.5, "ahead": 7, "order": 12, "source": "nile", "column": "level", "values": "readings"});
     insta::assert_snapshot!(problems(ReportType::MovingAverage, &given).join("\n"), @r"
     column: Choose one of: nominal, reading, tolerance, interval_days, volume.
     ahead: With the order 12 enter at most 6: half the order.
     max: Enter a number above the lowest, which is 2.5.
-    colour: There is no such parameter. Those that there are: source, column, date_column, order, ahead, min, max.
+    colour: There is no such parameter. Those that there are: source, column, date_column, values, order, ahead, min, max.
     ");
     let given = json!({"source": "/etc/passwd", "as_of": "24.11.2026", "horizon_days": -1, "location": "a\nb"});
     insta::assert_snapshot!(problems(ReportType::GageCalibration, &given).join("\n"), @r"
@@ -85,10 +83,12 @@ fn all_mistakes_are_told_at_once_and_in_the_forms_order() {
 
 #[test]
 fn a_column_must_be_one_of_the_chosen_source() {
-    let given = json!({"source": "nile", "column": "reading", "date_column": "day", "order": 4, "ahead": 2});
+    let given =
+        json!({"source": "nile", "column": "reading", "date_column": "day", "values": "x", "order": 4, "ahead": 2});
     insta::assert_snapshot!(problems(ReportType::MovingAverage, &given).join("\n"), @r"
     column: The source nile has no such column. Choose one of: volume.
     date_column: The source nile has no such column. Choose one of: year.
+    values: Choose one of: readings, counter.
     ");
 }
 
@@ -105,7 +105,7 @@ fn numbers_are_numbers_within_their_bounds() {
     for (order, ahead, good) in
         [(2, 1, true), (2, 2, false), (3, 1, true), (3, 2, false), (1, 1, false), (500, 250, true)]
     {
-        let given = json!({"source": "nile", "column": "volume", "order": order, "ahead": ahead});
+        let given = json!({"source": "nile", "column": "volume", "values": "counter", "order": order, "ahead": ahead});
         assert_eq!(validate(ReportType::MovingAverage, &given, &sources()).is_ok(), good, "{order} {ahead}");
     }
 }

@@ -1,0 +1,3 @@
+//! The reports.
+
+pub mod forecast;

@@ -1,0 +1,5 @@
+//! The runner.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "this is the tests' own crate")]
+
+mod forecast;
