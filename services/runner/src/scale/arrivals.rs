@@ -1,6 +1,6 @@
 //! How fast jobs arrive, now and in a moment, from the queue's counter of all jobs that it ever accepted.
 
-use super::forecast::forecast;
+use crate::reports::forecast::{Bounds, Forecaster};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -57,9 +57,10 @@ impl Arrivals {
     /// Jobs a second in ten seconds, by the double moving average; none in the first two minutes. Never below zero, and
     /// never above twice what was seen: after a jump the method shoots over.
     pub fn forecast(&self) -> Option<f64> {
-        let values: Vec<f64> = self.rates.iter().copied().collect();
-        let most = values.iter().copied().fold(0.0, f64::max) * 2.0;
-        forecast(&values, ORDER).map(|value| value.clamp(0.0, most))
+        let most = self.rates.iter().copied().fold(0.0, f64::max) * 2.0;
+        let mut forecaster = Forecaster::new(ORDER, Bounds { min: Some(0.0), max: Some(most) })?;
+        self.rates.iter().for_each(|rate| forecaster.push(*rate));
+        forecaster.forecast(1).map(|forecast| forecast.value)
     }
 }
 

@@ -3,7 +3,6 @@
 
 mod arrivals;
 mod floors;
-mod forecast;
 mod payload;
 mod scaler;
 
