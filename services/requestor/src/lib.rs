@@ -1,1 +1,3 @@
 //! Takes requests.
+
+pub mod assets;

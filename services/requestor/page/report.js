@@ -1,0 +1,206 @@
+// One report: how far it is, what was asked, what came of it, and the number for support.
+
+import { announce, el, icon } from "./dom.js";
+import { duration, moment, size } from "./format.js";
+import { get, post } from "./api.js";
+import { badge, shown, word } from "./list.js";
+import { ended } from "./store.js";
+import { documentView } from "./document.js";
+
+/** A result larger than this is not shown, only downloaded: a browser would stop answering. */
+const LARGEST_SHOWN = 16_000_000;
+
+/** Shows the report `id` and keeps it so until `close`. */
+export class ReportView {
+  #shownResult = false;
+  #timer = 0;
+  #closed = false;
+
+  constructor({ id, store, catalog, again }) {
+    this.id = id;
+    this.path = `/api/reports/${encodeURIComponent(id)}`;
+    this.store = store;
+    this.catalog = catalog;
+    this.again = again;
+    this.heading = el("h1", { tabindex: "-1", id: "report-title" }, "Report");
+    this.state = el("div", { class: "state" });
+    this.times = el("p", { class: "times" });
+    this.actions = el("div", { class: "actions" });
+    this.note = el("div", { class: "report-note", role: "alert" });
+    this.asked = el("dl", { class: "asked" });
+    this.result = el("div", { class: "result" });
+    this.support = el("p", { class: "support" });
+    this.node = el("article", { class: "card report", "aria-labelledby": "report-title" },
+      el("a", { class: "back", href: "#/" }, icon("back"), "All reports"),
+      el("div", { class: "report-head" }, el("div", { class: "report-name" }, this.heading, this.times), this.state),
+      this.asked, this.actions, this.note, this.result, this.support);
+    this.onChange = ({ detail }) => detail.report.id === id && this.#show(detail.report);
+    store.addEventListener("change", this.onChange);
+    const known = store.get(id);
+    if (known) this.#show(known);
+    if (!known || (ended(known) && !known.result)) this.#read();
+  }
+
+  close() {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.store.removeEventListener("change", this.onChange);
+  }
+
+  async #read() {
+    try {
+      this.store.merge(await get(this.path));
+    } catch (problem) {
+      this.#failed(problem, () => this.#read());
+    }
+  }
+
+  #show(report) {
+    this.heading.textContent = report.title ?? report.type;
+    this.state.replaceChildren(badge(report.state));
+    this.#showTimes(report);
+    this.#showAsked(report);
+    this.#showActions(report);
+    this.#showSupport(report);
+    if (report.state === "done") this.#showResult(report);
+    else this.result.replaceChildren(...this.#meanwhile(report));
+    clearInterval(this.#timer);
+    if (report.state === "running") this.#timer = setInterval(() => this.#showTimes(report), 1000);
+  }
+
+  #showTimes(report) {
+    const parts = [["Asked ", moment(report.created_at)]];
+    const from = Date.parse(report.started_at);
+    if (report.state === "running" && from) parts.push([`running for ${duration(Date.now() - from)}`]);
+    if (ended(report) && report.finished_at) {
+      const since = from || Date.parse(report.created_at);
+      parts.push([`${word(report.state).toLowerCase()} after ${duration(Date.parse(report.finished_at) - since)}`]);
+    }
+    if (report.attempts > 1) parts.push([`attempt ${report.attempts}`]);
+    this.times.replaceChildren(...parts.flatMap((part, at) => (at === 0 ? part : [" · ", ...part])));
+  }
+
+  #showAsked(report) {
+    const known = this.catalog.find((one) => one.type === report.type)?.parameters ?? [];
+    const pairs = Object.entries(report.parameters ?? {}).filter(([, value]) => value !== null);
+    this.asked.replaceChildren(...pairs.map(([name, value]) => {
+      const parameter = known.find((one) => one.name === name) ?? { label: name };
+      return el("div", {}, el("dt", {}, parameter.label), el("dd", {}, shown(parameter, value)));
+    }));
+  }
+
+  #showActions(report) {
+    const buttons = [];
+    if (report.state === "done") {
+      buttons.push(el("a", { class: "button primary", href: `${this.path}/result.csv`, download: true }, icon("download"), "Download CSV"));
+    }
+    if (!ended(report)) buttons.push(el("button", { type: "button", class: "button danger", onclick: () => this.#cancel() }, "Cancel"));
+    if (this.catalog.some((one) => one.type === report.type)) {
+      buttons.push(el("button", { type: "button", class: "button", onclick: () => this.again(report) }, ended(report) ? "Run again…" : "Run another like this…"));
+    }
+    const held = this.actions.contains(document.activeElement);
+    const same = [...this.actions.children].map((node) => node.textContent).join() === buttons.map((node) => node.textContent).join();
+    if (same) return;
+    this.actions.replaceChildren(...buttons);
+    // The button under the focus may be gone; the focus shall not be lost with it.
+    if (held) this.heading.focus();
+  }
+
+  #meanwhile(report) {
+    switch (report.state) {
+      case "failed":
+        return [el("div", { class: "box bad" }, el("h2", {}, "What went wrong"), el("p", {}, report.error || "The service did not say why."))];
+      case "cancelled":
+        return [el("p", { class: "quiet-text" }, "This report was cancelled. It has no result.")];
+      case "delayed":
+        return [el("div", { class: "box" }, el("p", {}, report.error ? `An attempt failed: ${report.error}` : "An attempt failed."),
+          el("p", {}, "It will be tried again by itself."))];
+      default:
+        return [el("div", { class: "progress", "aria-hidden": "true" }, el("span")),
+          el("p", { class: "quiet-text" }, report.state === "running" ? "The result appears here as soon as it is there." : "It starts as soon as a worker is free. The result appears here; you may leave this page meanwhile.")];
+    }
+  }
+
+  async #showResult(report) {
+    if (this.#shownResult) return;
+    if (!report.result) {
+      this.result.replaceChildren(el("p", { class: "quiet-text" }, "Fetching the result…"));
+      // An event says that it is done; the size of the result, which decides whether it is shown, comes with this.
+      if (this.store.get(this.id) === report && !this.reading) {
+        this.reading = true;
+        await this.#read();
+        this.reading = false;
+      }
+      return;
+    }
+    this.#shownResult = true;
+    if (report.result.size > LARGEST_SHOWN) {
+      this.result.replaceChildren(el("p", { class: "box" }, `The result is too large to be shown here (${size(report.result.size)}). Download it as CSV.`));
+      return;
+    }
+    try {
+      const content = await get(`${this.path}/result.json`);
+      if (!this.#closed) this.result.replaceChildren(...documentView(content));
+    } catch (problem) {
+      this.#shownResult = false;
+      this.#lost(problem, report);
+    }
+  }
+
+  #lost(problem, report) {
+    if (problem.status === 410) {
+      this.actions.querySelector("a")?.remove();
+      this.result.replaceChildren(el("p", { class: "box" }, "This result is not kept any more: results stay for seven days. Run the report again to get a new one."));
+      return;
+    }
+    this.result.replaceChildren();
+    this.#failed(problem, () => this.#showResult(report));
+  }
+
+  #showSupport(report) {
+    const number = report.trace_id || report.id;
+    if (this.support.dataset.number === number) return;
+    this.support.dataset.number = number;
+    const code = el("code", {}, number);
+    const said = el("span", { class: "copied", role: "status" });
+    const copy = el("button", { type: "button", class: "quiet", "aria-label": "Copy the number for support", onclick: () => copyText(code, said) }, icon("copy"), "Copy");
+    this.support.replaceChildren(el("span", {}, report.trace_id ? "Trace id for support" : "Report id for support"), code, copy, said);
+  }
+
+  async #cancel() {
+    try {
+      await post(`${this.path}/cancel`);
+      announce("The report is being cancelled.");
+      this.note.replaceChildren();
+    } catch (problem) {
+      if (problem.status === 409) await this.#read();
+      else this.#failed(problem);
+    }
+  }
+
+  #failed(problem, retry) {
+    if (problem.status === undefined) throw problem;
+    if (problem.signedOut) {
+      dispatchEvent(new Event("signed-out"));
+      return;
+    }
+    if (this.#closed) return;
+    const text = problem.status === 404 ? "There is no such report among yours. Its address may be incomplete, or it is too old." : problem.message;
+    const again = retry && problem.status !== 404 && el("button", { type: "button", class: "button small", onclick: () => {
+      this.note.replaceChildren();
+      retry();
+    } }, "Try again");
+    this.note.replaceChildren(el("div", { class: "box bad" }, el("p", {}, text), again || ""));
+  }
+}
+
+async function copyText(code, said) {
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    said.textContent = "Copied";
+  } catch {
+    // A plain http address has no clipboard: the text is marked, and the keyboard copies it.
+    getSelection().selectAllChildren(code);
+    said.textContent = "Marked: copy it with the keyboard";
+  }
+}
