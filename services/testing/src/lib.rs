@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "this is the tests' own crate")]
 
+mod certificates;
+mod receiver;
 mod redis;
 
+pub use certificates::Identity;
+pub use receiver::{Answer, Received, Receiver};
 pub use redis::{Flavour, RedisServer};
 
 use std::net::TcpListener;

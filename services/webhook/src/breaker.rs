@@ -58,7 +58,7 @@ impl Breaker {
 impl Leave<'_> {
     /// Tells how the attempt went. True when this opened the breaker or closed it.
     pub(crate) fn tell(self, well: bool) -> bool {
-        // The guard must be gone before `self` is, which takes the lock too.
+        // This lock ends before `self` does, whose end takes it too.
         let mut inner = self.breaker.lock();
         let was_open = inner.probe_at.is_some();
         if well {
