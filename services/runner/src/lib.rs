@@ -2,3 +2,4 @@
 
 pub mod reports;
 pub mod scale;
+pub mod settings;
