@@ -1,6 +1,14 @@
 //! The document that a report makes: what is stored, and what CSV and HTML are made of.
 
+mod chart;
+mod csv;
+mod html;
+mod scale;
+
+pub use html::MAX_HTML_ROWS;
+
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The result of a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +25,23 @@ pub struct Document {
     pub rows: Vec<Vec<Cell>>,
     /// The chart, where there is one.
     pub chart: Option<Chart>,
+}
+
+impl Document {
+    /// The table as comma-separated values by RFC 4180, for spreadsheets and scripts.
+    ///
+    /// The first line has the columns' names with their units. Words are quoted, and those that a spreadsheet would take
+    /// for a formula begin with an apostrophe. With characters beyond ASCII in it the file begins with a byte order mark:
+    /// spreadsheets would garble them otherwise.
+    pub fn csv(&self) -> String {
+        csv::render(self)
+    }
+
+    /// The whole document as a fragment of HTML without scripts and styles, for a page to show: a `section` of the class
+    /// `report`. Of long tables it has the first [`MAX_HTML_ROWS`] rows and says so.
+    pub fn html(&self) -> String {
+        html::render(self)
+    }
 }
 
 /// A column of a table.
@@ -42,6 +67,21 @@ pub enum Cell {
     Number(f64),
     /// A day.
     Date(jiff::civil::Date),
+}
+
+/// As people and spreadsheets read it: numbers with all their digits, and with an exponent where they are very large or
+/// very small.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => Ok(()),
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) if *number == 0.0 => f.write_str("0"),
+            Self::Number(number) if (1e-6..1e15).contains(&number.abs()) => write!(f, "{number}"),
+            Self::Number(number) => write!(f, "{number:e}"),
+            Self::Date(day) => write!(f, "{day}"),
+        }
+    }
 }
 
 /// Lines over one axis.

@@ -3,3 +3,4 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is the tests' own crate")]
 
 mod catalog;
+mod document;
