@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 const EMBEDDED: [(&str, &str); 2] =
     [("base", include_str!("../environments/base.yaml")), ("local", include_str!("../environments/local.yaml"))];
 
+/// What a folder holds that is a checkout of our own source, from which the services can be built.
+const CHECKOUT: [&str; 3] = ["Cargo.lock", "services/requestor/Cargo.toml", "services/runner/Cargo.toml"];
+
 /// The folder of a project that holds its environments.
 const FOLDER: &str = "environments";
 
@@ -111,6 +114,16 @@ impl Project {
     /// The project folder, if there is one.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
+    }
+
+    /// The folder of our own source: the project's, or else the one that `program` was built in.
+    pub fn checkout(&self, program: &Path) -> Option<PathBuf> {
+        let has_all = |folder: &&Path| {
+            CHECKOUT.iter().all(|file| fs::observe_meta(&folder.join(file)).present().is_some_and(|meta| meta.is_file))
+        };
+        // CHECKOUT/target/PROFILE/reportctl
+        let built_in = program.ancestors().nth(3);
+        self.folder.as_deref().into_iter().chain(built_in).find(has_all).map(Path::to_owned)
     }
 
     /// The same with a file that is not written yet.

@@ -82,12 +82,12 @@ fn assume(site: &Site<'_>, look: &mut Look, all: bool) -> Vec<ComponentName> {
     for Component { name, version, required, .. } in site.env.stack.components.values() {
         let program = match name.source() {
             Source::Package { program, .. } if *required || all => program,
-            Source::Program { program, .. } if all => program,
-            Source::Package { .. } | Source::Program { .. } | Source::Later => continue,
+            Source::Program { program, .. } | Source::Ours { program } if *required || all => program,
+            Source::Package { .. } | Source::Program { .. } | Source::Ours { .. } => continue,
         };
         let seen = look.inventory.programs.get(name).and_then(Observed::present);
         if !seen.is_some_and(|seen| seen.version.at_least(version)) {
-            let program = Program { path: Path::new("/usr/bin").join(program), version: version.clone() };
+            let program = Program { path: Path::new("/usr/bin").join(program), version: version.clone(), build: None };
             look.inventory.programs.insert(*name, Observed::Present(program));
             assumed.push(*name);
         }

@@ -14,6 +14,7 @@ use reportctl::model::paths::Paths;
 use reportctl::observe;
 use reportctl::plan::step::Plan;
 use reportctl::plan::{Inputs, planner, teardown};
+use std::path::PathBuf;
 
 /// The identity that stands in plans of an environment that has none yet: it is drawn when the environment is made, so
 /// that plans of the same things are the same until then.
@@ -24,6 +25,8 @@ pub struct Site<'a> {
     pub context: &'a Context,
     pub env: Environment,
     pub paths: Paths,
+    /// The folder of our own source, if there is one.
+    pub checkout: Option<PathBuf>,
 }
 
 /// What was seen of it.
@@ -55,7 +58,8 @@ impl<'a> Site<'a> {
     /// Errors: there is no folder for state.
     pub fn of(session: &Session<'a>, env: Environment) -> Result<Self, CliError> {
         let paths = Paths::new(&settings::state_folder(session.context)?, &env.name);
-        Ok(Self { context: session.context, env, paths })
+        let checkout = session.project.checkout(&session.context.program);
+        Ok(Self { context: session.context, env, paths, checkout })
     }
 
     /// Takes the environment's lock.
@@ -92,7 +96,8 @@ impl<'a> Site<'a> {
             Some(id) => id,
             None => not_drawn(&self.env.name)?,
         };
-        let inventory = observe::observe(self.context, &self.env, &self.paths, facts, &id).await;
+        let checkout = self.checkout.as_deref();
+        let inventory = observe::observe(self.context, &self.env, &self.paths, facts, &id, checkout).await;
         Ok(Look { id, inventory })
     }
 

@@ -115,8 +115,9 @@ impl ComponentName {
             Self::Grafana => &["admin"],
             Self::Postgresql | Self::Clickhouse => &["uptrace"],
             Self::Uptrace => &["signing", "admin", "user-token", "project-token"],
-            Self::Runner => &["scaling"],
-            Self::RedisExporter | Self::NodeExporter | Self::Prometheus | Self::Requestor => &[],
+            Self::Requestor => &["admin", "alerts", "webhook"],
+            Self::Runner => &["scaling", "results"],
+            Self::RedisExporter | Self::NodeExporter | Self::Prometheus => &[],
         }
     }
 
@@ -166,7 +167,8 @@ impl ComponentName {
             Self::Grafana => Source::Program { program: "grafana", from: "Grafana's own repository" },
             Self::Clickhouse => Source::Program { program: "clickhouse", from: "ClickHouse's own repository" },
             Self::Uptrace => Source::Program { program: "uptrace", from: "Uptrace's releases" },
-            Self::Requestor | Self::Runner => Source::Later,
+            Self::Requestor => Source::Ours { program: "report-requestor" },
+            Self::Runner => Source::Ours { program: "report-runner" },
         }
     }
 }
@@ -196,8 +198,11 @@ pub enum Source {
         /// Who publishes it, in words.
         from: &'static str,
     },
-    /// A part of the stack that this release of reportctl does not contain.
-    Later,
+    /// A program of this project: used where it is installed, and otherwise built from a checkout of its source.
+    Ours {
+        /// The program's file name, which is also the name of its Cargo package.
+        program: &'static str,
+    },
 }
 
 /// One door of one component, such as `uptrace/grpc`.

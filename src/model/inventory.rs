@@ -45,6 +45,8 @@ pub struct Inventory {
     pub root: Observed<()>,
     /// The program of each component of the stack.
     pub programs: BTreeMap<ComponentName, Observed<Program>>,
+    /// The checkout of our own source that services can be built from.
+    pub checkout: Observed<Checkout>,
     /// The state of every package of the stack: whether it is installed, and at which version it could be.
     pub packages: BTreeMap<String, Package>,
     /// The use of every port that might be chosen.
@@ -72,6 +74,31 @@ pub struct Program {
     pub path: PathBuf,
     /// What it says its version is.
     pub version: Version,
+    /// What distinguishes it from others of the same version: known of our own services, which are started anew when
+    /// it changes.
+    pub build: Option<String>,
+}
+
+/// A checkout of our own source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkout {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Where Cargo puts what it builds.
+    pub target: PathBuf,
+    /// Cargo itself.
+    pub cargo: Observed<PathBuf>,
+    /// The digest of all that the services are made of, as it is now.
+    pub sources: String,
+    /// That digest as it was when each of our services was last built there.
+    pub built: BTreeMap<ComponentName, String>,
+}
+
+impl Checkout {
+    /// The folder of the programs that are built for use.
+    pub fn programs(&self) -> PathBuf {
+        self.target.join("release")
+    }
 }
 
 /// A package of the distribution.

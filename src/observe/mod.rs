@@ -16,21 +16,31 @@ use crate::plan::ports::to_observe;
 use crate::provider::host::agent::{self, Client};
 use crate::provider::host::apt::{self, System};
 use crate::provider::host::processes::{self, Marked, Snapshot};
-use crate::provider::host::{ports, programs, secrets};
+use crate::provider::host::{ports, programs, secrets, services};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-/// What is seen of this host for one environment. `id` is its identity, or the one that it will get.
+/// What is seen of this host for one environment. `id` is its identity, or the one that it will get; `checkout` the folder
+/// of our own source, if there is one.
 ///
 /// Cannot fail: what could not be asked is unknown.
-pub async fn observe(context: &Context, env: &Environment, paths: &Paths, facts: &Facts, id: &EnvId) -> Inventory {
+pub async fn observe(
+    context: &Context,
+    env: &Environment,
+    paths: &Paths,
+    facts: &Facts,
+    id: &EnvId,
+    checkout: Option<&Path>,
+) -> Inventory {
     let system = System::default();
     let (root, identity) = (folder::root(paths), folder::identity(paths));
     // Nothing is written into a folder that is not ours.
     let cache = (identity.present() == Some(id)).then(|| paths.cache());
     let packages = package_minimums(env);
     let client = Client::new(paths);
+    let checkout = checkout.map_or(Observed::Absent, |folder| services::checkout(context, folder));
     let (programs, packages, agent) = tokio::join!(
-        programs::observe(context, env.stack.components.keys().copied(), cache.as_deref()),
+        programs::observe(context, env.stack.components.keys().copied(), checkout.present(), cache.as_deref()),
         apt::observe(context, &system, &packages, cache.as_deref()),
         client.observe(id),
     );
@@ -39,6 +49,7 @@ pub async fn observe(context: &Context, env: &Environment, paths: &Paths, facts:
         identity,
         root,
         programs,
+        checkout,
         packages,
         ports: processes.ports,
         secrets: secrets::observe(paths, secret_names(env)),
@@ -58,7 +69,7 @@ fn package_minimums(env: &Environment) -> BTreeMap<String, Version> {
         .values()
         .filter_map(|component| match component.name.source() {
             Source::Package { package, .. } => Some((package.to_owned(), component.version.clone())),
-            Source::Program { .. } | Source::Later => None,
+            Source::Program { .. } | Source::Ours { .. } => None,
         })
         .collect()
 }
@@ -115,7 +126,7 @@ fn host(context: &Context, system: &System, facts: &Facts) -> Host {
     let uid = rustix::process::geteuid().as_raw();
     let stack_units = ComponentName::ALL.into_iter().filter_map(|name| match name.source() {
         Source::Package { unit, .. } => Some(unit),
-        Source::Program { .. } | Source::Later => None,
+        Source::Program { .. } | Source::Ours { .. } => None,
     });
     Host {
         uid,

@@ -83,6 +83,21 @@ pub enum HostAction {
         /// Units to disable and stop.
         disable_units: BTreeSet<String>,
     },
+    /// Builds services from a checkout of our source, into its own folder for what is built.
+    BuildServices {
+        /// The checkout.
+        checkout: PathBuf,
+        /// Where Cargo puts what it builds.
+        target: PathBuf,
+        /// Cargo.
+        cargo: PathBuf,
+        /// The services.
+        components: BTreeSet<ComponentName>,
+        /// The digest of their source, which is remembered beside each program that was built of it.
+        sources: String,
+        /// Where what Cargo said is kept when it fails.
+        log: PathBuf,
+    },
     /// Remembers the chosen ports. The journal entry is the act.
     ReservePorts {
         /// The ports.
@@ -188,6 +203,7 @@ impl Action {
             },
             Self::Host(action) => match action {
                 HostAction::InstallPackages { .. } => Teardown::Left("packages"),
+                HostAction::BuildServices { .. } => Teardown::Left("programs"),
                 HostAction::ReservePorts { .. } | HostAction::StoreSecrets { .. } => Teardown::By("forget"),
                 HostAction::WriteFiles { .. } | HostAction::Prepare { .. } => Teardown::By("remove-paths"),
                 HostAction::StartAgent { .. } => Teardown::By("stop-agent"),
@@ -219,6 +235,7 @@ impl Action {
             Self::Env(EnvAction::Replan { .. } | EnvAction::Forget { .. })
             | Self::Host(
                 HostAction::SettlePackages { .. }
+                | HostAction::BuildServices { .. }
                 | HostAction::StoreSecrets { .. }
                 | HostAction::WriteFiles { .. }
                 | HostAction::Prepare { .. }
@@ -247,6 +264,7 @@ impl Action {
             Self::Env(EnvAction::Claim { .. } | EnvAction::Replan { .. } | EnvAction::Forget { .. })
             | Self::Host(
                 HostAction::ReservePorts { .. }
+                | HostAction::BuildServices { .. }
                 | HostAction::StoreSecrets { .. }
                 | HostAction::WriteFiles { .. }
                 | HostAction::Prepare { .. }

@@ -11,8 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Which components run, which are installed first, and which are skipped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Availability {
-    /// Those whose program is there.
+    /// Those whose program is there, or will be once it is built.
     pub there: BTreeMap<ComponentName, Program>,
+    /// Those whose program is built first, and why.
+    pub build: BTreeMap<ComponentName, String>,
     /// Those whose package is installed first, and why.
     pub install: BTreeMap<ComponentName, Install>,
     /// Those that will not run, and why.
@@ -35,6 +37,7 @@ pub struct Install {
 /// How a component can be had.
 enum Supply {
     There(Program),
+    Build(Program, String),
     Install(Install),
     Lacking(Lack),
     Unknown(String),
@@ -52,6 +55,10 @@ pub fn availability(inputs: &Inputs<'_>) -> Result<Availability, PlanError> {
         let is_required = required.contains(&component.name);
         match supply(inputs, component, is_required) {
             Supply::There(program) => drop(found.there.insert(component.name, program)),
+            Supply::Build(program, because) => {
+                found.there.insert(component.name, program);
+                found.build.insert(component.name, because);
+            }
             Supply::Install(install) => drop(found.install.insert(component.name, install)),
             Supply::Lacking(lack) => drop(lacks.insert(component.name, lack)),
             Supply::Unknown(reason) if is_required || runs(inputs, component.name) => {
@@ -99,6 +106,7 @@ fn skip_what_hangs_on_it(
             .find_map(|component| Some((component.name, skipped_by_others(components, required, found, component)?)));
         let Some((name, reason)) = next else { return };
         found.there.remove(&name);
+        found.build.remove(&name);
         found.install.remove(&name);
         found.skipped.insert(name, reason);
     }
@@ -143,10 +151,6 @@ fn supply(inputs: &Inputs<'_>, component: &Component, is_required: bool) -> Supp
     };
     let seen = inputs.inventory.programs.get(&name);
     match (name.source(), seen) {
-        (Source::Later, _) => lacking(
-            "this release of reportctl does not contain it yet".to_owned(),
-            Some("write `required: false` for it, and it is skipped"),
-        ),
         (_, None) => Supply::Unknown("nobody looked for its program".to_owned()),
         (_, Some(Observed::Unknown(reason))) => Supply::Unknown(reason.clone()),
         (_, Some(Observed::Present(program))) if program.version.at_least(&component.version) => {
@@ -155,6 +159,11 @@ fn supply(inputs: &Inputs<'_>, component: &Component, is_required: bool) -> Supp
         (Source::Package { package, unit, program }, Some(seen)) => {
             Wanted { inputs, component, is_required, package, unit, program }.supply(seen.present())
         }
+        (Source::Ours { program }, Some(Observed::Present(found))) => lacking(
+            format!("{} is of version {}, and {} is needed", found.path.display(), found.version, component.version),
+            Some(&format!("put a newer `{program}` in its place, or remove it: then it is built from a checkout")),
+        ),
+        (Source::Ours { program }, Some(Observed::Absent)) => ours(inputs, component, program),
         (Source::Program { from, .. }, Some(Observed::Present(found))) => lacking(
             format!("{} is of version {}, and {} is needed", found.path.display(), found.version, component.version),
             Some(&format!("a newer one comes from {from}")),
@@ -164,6 +173,38 @@ fn supply(inputs: &Inputs<'_>, component: &Component, is_required: bool) -> Supp
             Some(&format!("install it from {from}, so that `{program}` is on the search path")),
         ),
     }
+}
+
+/// A program of ours that is not installed: it is built from the checkout, where there is one.
+fn ours(inputs: &Inputs<'_>, component: &Component, program: &str) -> Supply {
+    let lacking = |reason: String, mend: &str| {
+        Supply::Lacking(Lack { component: component.name, reason, package: None, mend: Some(mend.to_owned()) })
+    };
+    let nowhere = format!("there is no program `{program}` on the search path or beside reportctl");
+    let checkout = match &inputs.inventory.checkout {
+        Observed::Present(checkout) => checkout,
+        Observed::Absent => {
+            let mend = "install it, or run reportctl in a checkout of its source, where it is built";
+            return lacking(format!("{nowhere}, and no checkout to build it from"), mend);
+        }
+        Observed::Unknown(reason) => return Supply::Unknown(reason.clone()),
+    };
+    let folder = checkout.folder.display();
+    match &checkout.cargo {
+        Observed::Present(_) => {}
+        Observed::Absent => {
+            let mend = "install Rust, so that `cargo` is on the search path";
+            return lacking(format!("{nowhere}, and no cargo to build it with from {folder}"), mend);
+        }
+        Observed::Unknown(reason) => return Supply::Unknown(reason.clone()),
+    }
+    let because = match checkout.built.get(&component.name) {
+        Some(_) => format!("the source of {program} has changed since it was built"),
+        None => format!("{program} is not installed and not built yet"),
+    };
+    let path = checkout.programs().join(program);
+    let build = Some(checkout.sources.clone());
+    Supply::Build(Program { path, version: component.version.clone(), build }, because)
 }
 
 /// A component whose program is not good enough, and that comes as a package.

@@ -1,7 +1,10 @@
 //! The commands that change the system: said by the plan, run by the provider, word for word the same.
 
 use crate::model::argv;
+use crate::model::component::{ComponentName, Source};
 use crate::model::inventory::RootAccess;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 /// The file that keeps package scripts from starting services (Debian Policy, 9.3.3; invoke-rc.d(8)).
 pub const POLICY_PATH: &str = "/usr/sbin/policy-rc.d";
@@ -63,6 +66,17 @@ fn by_hand<'a>(root: RootAccess, argv: impl IntoIterator<Item = &'a str>) -> Sys
         RootAccess::Sudo => Some("sudo"),
     };
     SystemCommand { argv: sudo.into_iter().chain(argv).map(str::to_owned).collect(), stdin: None }
+}
+
+/// Builds services of ours, within the folder of their source. Nothing but what the lock file names is taken.
+pub fn build(cargo: &Path, target: &Path, components: &BTreeSet<ComponentName>) -> Vec<String> {
+    let (cargo, target) = (cargo.display().to_string(), target.display().to_string());
+    let words = ["build", "--release", "--locked", "--target-dir"].map(str::to_owned);
+    let packages = components.iter().filter_map(|name| match name.source() {
+        Source::Ours { program } => Some(["--package".to_owned(), program.to_owned()]),
+        Source::Package { .. } | Source::Program { .. } => None,
+    });
+    [cargo].into_iter().chain(words).chain([target]).chain(packages.flatten()).collect()
 }
 
 /// Puts our `policy-rc.d` in place.

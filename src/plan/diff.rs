@@ -124,6 +124,10 @@ fn host_words(action: &HostAction, inventory: &Inventory, starts: &[ComponentNam
             Some(format!("install {}", names.join(", ")))
         }
         HostAction::SettlePackages { .. } => Some("undo what an install that was cut off has left".to_owned()),
+        HostAction::BuildServices { checkout, components, .. } => {
+            let names: Vec<&str> = components.iter().map(|name| name.as_str()).collect();
+            Some(format!("build {} in {}", names.join(" and "), checkout.display()))
+        }
         HostAction::ReservePorts { ports } => {
             let each: Vec<String> = ports.iter().map(|(key, number)| format!("{key} {number}")).collect();
             Some(each.join(", "))

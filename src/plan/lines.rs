@@ -42,6 +42,10 @@ fn host(action: &HostAction) -> Vec<String> {
         HostAction::SettlePackages { root, systemd, remove_policy, disable_units } => {
             settle(*root, *systemd, *remove_policy, disable_units).collect()
         }
+        HostAction::BuildServices { checkout, target, cargo, components, sources: _, log: _ } => {
+            let build = commands::build(cargo, target, components);
+            vec![format!("(cd {} && {})", quoted(checkout), argv::join(&build))]
+        }
         HostAction::ReservePorts { ports } => {
             ports.iter().map(|(key, number)| format!("# remember port {number} for {key}")).collect()
         }

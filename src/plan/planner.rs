@@ -21,6 +21,7 @@ const SECRETS: &str = "secrets/store";
 const STOP_AGENT: &str = "agent/stop";
 const START_AGENT: &str = "agent/start";
 const ORPHANS: &str = "orphans/stop";
+const BUILD: &str = "services/build";
 
 /// Plans what brings the environment up: empty when all is as it should be.
 ///
@@ -121,6 +122,7 @@ impl<'a> Up<'a> {
     }
 
     fn add_to(&self, draft: &mut Draft) {
+        self.add_build(draft);
         self.add_stops(draft);
         self.add_ports_and_secrets(draft);
         self.add_agent(draft);
@@ -130,6 +132,25 @@ impl<'a> Up<'a> {
             }
         }
         self.add_tidying(draft);
+    }
+
+    /// The programs of ours that are not there, in one go. What does not need them starts meanwhile.
+    fn add_build(&self, draft: &mut Draft) {
+        let Observed::Present(checkout) = &self.inputs.inventory.checkout else { return };
+        let Observed::Present(cargo) = &checkout.cargo else { return };
+        if self.wanted.build.is_empty() {
+            return;
+        }
+        let reasons: Vec<&str> = self.wanted.build.values().map(String::as_str).collect();
+        let action = HostAction::BuildServices {
+            checkout: checkout.folder.clone(),
+            target: checkout.target.clone(),
+            cargo: cargo.clone(),
+            components: self.wanted.build.keys().copied().collect(),
+            sources: checkout.sources.clone(),
+            log: self.inputs.paths.logs().join("build.log"),
+        };
+        draft.add(BUILD, [], reasons.join("; "), timeouts::BUILD, action);
     }
 
     /// What must not run, or not while it is changed.
@@ -245,6 +266,7 @@ impl<'a> Up<'a> {
             let own = ["configure", "tidy", "prepare"].map(|verb| id(name, verb));
             let before =
                 needs_ready().chain(own).chain(self.all("stop")).chain([START_AGENT.to_owned(), ORPHANS.to_owned()]);
+            let before = before.chain(self.wanted.build.contains_key(&name).then(|| BUILD.to_owned()));
             let action = HostAction::StartService { paths: paths.clone(), spec: native.service.clone() };
             draft.add(id(name, "start"), before, because, timeouts::start(&native.service), action);
         }

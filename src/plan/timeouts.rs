@@ -8,6 +8,8 @@ use crate::model::service::ServiceSpec;
 pub(super) const SHORT: Span = Span::seconds(30);
 /// Fetching and installing packages over a slow line.
 pub(super) const INSTALL: Span = Span::seconds(1800);
+/// Fetching what the services are made of and building them on a small machine.
+pub(super) const BUILD: Span = Span::seconds(3600);
 /// Removing what may be many files.
 pub(super) const REMOVE: Span = Span::seconds(600);
 /// Setting up a database, or migrating it.

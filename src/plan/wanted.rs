@@ -16,6 +16,8 @@ pub struct Wanted<'a> {
     pub natives: BTreeMap<ComponentName, Native>,
     /// The number of each of their ports.
     pub ports: BTreeMap<PortKey, u16>,
+    /// The components whose program is built first, and why.
+    pub build: BTreeMap<ComponentName, String>,
     /// The components that do not run, and why.
     pub skipped: BTreeMap<ComponentName, String>,
 }
@@ -58,5 +60,11 @@ pub fn outlook<'a>(inputs: &Inputs<'a>) -> Result<Outlook<'a>, PlanError> {
             Err(source) => Err(PlanError::Render { component: *name, source }),
         })
         .collect::<Result<_, _>>()?;
-    Ok(Outlook::Run(Box::new(Wanted { view, natives, ports, skipped: available.skipped })))
+    Ok(Outlook::Run(Box::new(Wanted {
+        view,
+        natives,
+        ports,
+        build: available.build,
+        skipped: available.skipped,
+    })))
 }

@@ -23,9 +23,6 @@ pub enum RenderError {
     /// A component has the options of another kind.
     #[error("{0} has options that are not its own")]
     Options(ComponentName),
-    /// The component is of a later release.
-    #[error("{0} is not contained in this release")]
-    Later(ComponentName),
     /// A secret has no valid name.
     #[error("a secret's name is malformed: {0}")]
     Secret(#[from] BadId),

@@ -37,8 +37,6 @@ pub struct Tree {
     pub files: Vec<TreeFile>,
     /// The components whose program was not found, and the version that it was rendered for: the oldest good one.
     pub assumed: BTreeMap<ComponentName, Version>,
-    /// The components for which nothing is rendered, and why.
-    pub left_out: BTreeMap<ComponentName, String>,
 }
 
 /// One file of an environment.
@@ -54,19 +52,16 @@ pub struct TreeFile {
     pub text: String,
 }
 
-/// Renders every component of an environment that this release contains, whether or not it could run on the host.
+/// Renders every component of an environment, whether or not it could run on the host.
 ///
 /// Errors: something cannot be rendered, such as a path that no file can hold.
 pub fn tree(env: &Environment, known: &Known<'_>) -> Result<Tree, RenderError> {
-    let (mut assumed, mut left_out, mut active) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut assumed, mut active) = (BTreeMap::new(), BTreeMap::new());
     for (name, component) in &env.stack.components {
-        if matches!(name.source(), Source::Later) {
-            left_out.insert(*name, "this release of reportctl does not contain it".to_owned());
-            continue;
-        }
         let program = known.programs.get(name).cloned().unwrap_or_else(|| {
             assumed.insert(*name, component.version.clone());
-            Program { path: customary(*name, &component.version), version: component.version.clone() }
+            let path = customary(*name, &component.version);
+            Program { path, version: component.version.clone(), build: None }
         });
         active.insert(*name, Active { component, program, ports: ports(component, known) });
     }
@@ -79,7 +74,7 @@ pub fn tree(env: &Environment, known: &Known<'_>) -> Result<Tree, RenderError> {
         files.push(tests_of_rules(&view)?);
     }
     files.sort_by(|a, b| (a.component, &a.path).cmp(&(b.component, &b.path)));
-    Ok(Tree { files, assumed, left_out })
+    Ok(Tree { files, assumed })
 }
 
 impl Tree {
@@ -143,7 +138,6 @@ fn customary(name: ComponentName, version: &Version) -> PathBuf {
             PathBuf::from(format!("/usr/lib/postgresql/{major}/bin/postgres"))
         }
         Source::Package { program, .. } => Path::new("/usr/bin").join(program),
-        Source::Program { program, .. } => Path::new("/usr/local/bin").join(program),
-        Source::Later => PathBuf::new(),
+        Source::Program { program, .. } | Source::Ours { program } => Path::new("/usr/local/bin").join(program),
     }
 }

@@ -19,7 +19,7 @@ use reportctl::model::ids::{EnvId, SecretName};
 use reportctl::model::inventory::{
     self, AgentState, FileState, Inventory, Observed, Orphan, PortUse, Program, RootAccess,
 };
-use reportctl::model::inventory::{Package, Policy, ServiceState, ServiceStatus};
+use reportctl::model::inventory::{Checkout, Package, Policy, ServiceState, ServiceStatus};
 use reportctl::model::paths::Paths;
 use reportctl::model::quantity::Version;
 use reportctl::model::secret::{SecretValue, Secrets};
@@ -58,6 +58,8 @@ pub struct Host {
     pub orphans: Vec<(Orphan, BTreeSet<u16>)>,
     /// Ports that other people's programs listen on.
     pub foreign_ports: BTreeSet<u16>,
+    /// The checkout of our source that the run is made in.
+    pub checkout: Option<Checkout>,
     pub rebooted: bool,
     /// What must never happen, and did.
     pub violations: Vec<String>,
@@ -112,6 +114,7 @@ impl Host {
             agent: None,
             orphans: Vec::new(),
             foreign_ports: BTreeSet::new(),
+            checkout: None,
             rebooted: false,
             violations: Vec::new(),
             draws: BTreeMap::new(),
@@ -329,6 +332,11 @@ impl FakeWorld {
                 self.settle(host, *remove_policy, disable_units)
             }
             // The journal entry is the act.
+            HostAction::BuildServices { components, sources, .. } => {
+                let checkout = host.checkout.as_mut().unwrap();
+                checkout.built.extend(components.iter().map(|name| (*name, sources.clone())));
+                Ok(())
+            }
             HostAction::ReservePorts { .. } => Ok(()),
             HostAction::StoreSecrets { paths, secrets } => {
                 make_folder(host, &paths.secrets())?;
@@ -484,7 +492,12 @@ impl FakeWorld {
     fn start(&self, host: &mut Host, spec: &ServiceSpec) -> Result<(), Failure> {
         refuse_unless(host.folders.contains(spec.log.parent().unwrap()), "no folder for its log")?;
         refuse_unless(host.folders.contains(&spec.cwd), "the folder that it starts in is not there")?;
-        for path in spec.files.keys() {
+        let program = Path::new(&spec.argv[0]);
+        if let Some(checkout) = host.checkout.as_ref().filter(|checkout| program.starts_with(&checkout.target)) {
+            let is_built = checkout.built.get(&spec.component) == Some(&checkout.sources);
+            refuse_unless(is_built, "its program is not built of the source as it is")?;
+        }
+        for path in spec.files.keys().filter(|path| *path != program) {
             refuse_unless(host.files.contains_key(path), "a file that it reads is not there")?;
         }
         let read = what_it_reads(host, &self.paths, spec);
@@ -867,8 +880,16 @@ pub fn observe(
             Source::Package { package, .. } => host.packages.get(package).cloned(),
             _ => None,
         });
+        let build = matches!(name.source(), Source::Ours { .. }).then(|| "as it was installed".to_owned());
+        if let (Source::Ours { program }, None, Some(checkout)) = (name.source(), &found, &host.checkout)
+            && checkout.built.get(&name) == Some(&checkout.sources)
+        {
+            let path = checkout.programs().join(program);
+            let build = Some(checkout.sources.clone());
+            return Observed::Present(Program { path, version: version("0.1.0"), build });
+        }
         let present =
-            |text: String| Program { path: PathBuf::from(format!("/usr/bin/{name}")), version: version(&text) };
+            |text: String| Program { path: PathBuf::from(format!("/usr/bin/{name}")), version: version(&text), build: build.clone() };
         found.map_or(Observed::Absent, |text| Observed::Present(present(text)))
     };
     let secrets = secrets_of(host, paths);
@@ -898,6 +919,7 @@ pub fn observe(
         identity,
         root: seen(has_journals || host.folders.contains(&paths.root)),
         programs: ComponentName::ALL.into_iter().map(|name| (name, program(name))).collect(),
+        checkout: host.checkout.clone().map_or(Observed::Absent, Observed::Present),
         packages: packages.collect(),
         ports: ports::to_observe(env, facts, id).into_iter().map(|number| (number, port(number))).collect(),
         secrets: host
@@ -927,21 +949,24 @@ pub fn observe(
     }
 }
 
-/// Whether this release can render the component.
-fn is_rendered(name: ComponentName) -> bool {
-    use reportctl::render::native::{RenderError, View, native};
-    let env = render_support::environment();
-    let (paths, id) = (Paths::new(Path::new("/state"), &env.name), EnvId::parse(ID).unwrap());
-    let view = View { env: &env, paths: &paths, id: &id, uid: 1000, active: BTreeMap::new() };
-    !matches!(native(&view, name), Err(RenderError::Later(_)))
+/// A checkout of our source in which these services were built, each from the source of that digest.
+pub fn checkout(built: &[(ComponentName, &str)]) -> Checkout {
+    Checkout {
+        folder: PathBuf::from("/src/report"),
+        target: PathBuf::from("/src/report/target"),
+        cargo: Observed::Present(PathBuf::from("/usr/bin/cargo")),
+        sources: "as it is now".to_owned(),
+        built: built.iter().map(|(name, sources)| (*name, (*sources).to_owned())).collect(),
+    }
 }
 
 /// An environment and a host to begin with, made from a number.
 pub fn generate(seed: u64) -> (Environment, Host) {
-    use ComponentName::{Alertmanager, Clickhouse, Grafana, NodeExporter, Prometheus, Redis, RedisExporter, Uptrace};
+    use ComponentName::{
+        Alertmanager, Clickhouse, Grafana, NodeExporter, Prometheus, Redis, RedisExporter, Requestor, Runner, Uptrace,
+    };
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut env = render_support::environment();
-    env.stack.components.retain(|name, _| is_rendered(*name) || name.source() == Source::Later);
     for (name, component) in &mut env.stack.components {
         let is_basic = matches!(name, Redis | RedisExporter | NodeExporter | Prometheus | Alertmanager);
         component.required = is_basic && rng.bool();
@@ -966,9 +991,21 @@ pub fn generate(seed: u64) -> (Environment, Host) {
     if rng.u8(0..3) == 0 {
         host.policy = Some(Policy::Foreign);
     }
-    for name in [Grafana, Clickhouse, Uptrace].into_iter().filter(|name| is_rendered(*name)) {
+    for name in [Grafana, Clickhouse, Uptrace] {
         if rng.bool() {
             host.programs.insert(name, "99.0".to_owned());
+        }
+    }
+    match rng.u8(0..4) {
+        0 => {}
+        1 => host.programs.extend([(Requestor, "0.1.0".to_owned()), (Runner, "0.1.0".to_owned())]),
+        _ => {
+            let built: &[(ComponentName, &str)] = match rng.u8(0..3) {
+                0 => &[],
+                1 => &[(Requestor, "another")],
+                _ => &[(Requestor, "as it is now"), (Runner, "another")],
+            };
+            host.checkout = Some(checkout(built));
         }
     }
     for (_, number) in env.stack.ports() {

@@ -23,7 +23,7 @@ fn look(place: &Place) -> Inventory {
 }
 
 fn look_with(place: &Place, facts: &Facts) -> Inventory {
-    place.block(observe(&place.context, &environment(), &place.paths, facts, &place.id))
+    place.block(observe(&place.context, &environment(), &place.paths, facts, &place.id, None))
 }
 
 fn run(place: &Place, component: ComponentName, script: &str) -> u32 {

@@ -327,7 +327,7 @@ fn an_older_program_that_stands_before_the_package_is_not_installed_over_and_ove
 fn a_later_component_is_skipped_and_required_it_is_an_error() {
     let mut env = environment();
     let plan = Case::on(env.clone(), Host::with_packages()).up().unwrap();
-    assert!(plan.skipped[&Requestor].contains("does not contain it yet"));
+    assert!(plan.skipped[&Requestor].contains("no checkout to build it from"));
     env.stack.components.get_mut(&Requestor).unwrap().required = true;
     let error = Case::on(env, Host::with_packages()).up().unwrap_err();
     assert!(error.advice().unwrap().contains("required: false"), "{error}");

@@ -17,7 +17,7 @@ fn stage(components: &[ComponentName]) -> Stage {
     for (name, version) in [(Grafana, "12.4.0"), (Clickhouse, "25.8.15"), (Uptrace, "2.1.0")] {
         if let Some(active) = stage.active.get_mut(&name) {
             let version = Version::parse(version).unwrap();
-            active.0 = Program { path: program(name.as_str()), version };
+            active.0 = Program { path: program(name.as_str()), version, build: None };
         }
     }
     stage

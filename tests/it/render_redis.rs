@@ -115,6 +115,14 @@ fn the_requestor_puts_work_in_and_serves_sessions() {
         "SUBSCRIBE user:7",
         "SET report:ticket:x 7 EX 30",
         "GETDEL report:ticket:x",
+        "SET user:/link:x 7 EX 30",
+        "GETDEL user:/link:x",
+        "HSET user:/session:x user 7",
+        "XADD report:q:notifications:normal 5-1 job a",
+        "XGROUP CREATE report:q:notifications:normal workers 0",
+        "XREADGROUP GROUP workers me COUNT 1 STREAMS report:q:notifications:normal >",
+        "XINFO CONSUMERS report:q:notifications:normal workers",
+        "XACK report:q:notifications:normal workers 5-1",
         "TIME",
         "SCRIPT LOAD \"return 1\"",
         "EVAL \"return redis.call('XADD', KEYS[1], '*', 'a', ARGV[1])\" 1 report:queue:low 1",
@@ -126,7 +134,7 @@ fn the_requestor_puts_work_in_and_serves_sessions() {
         // Not its keys.
         "GET other",
         "SET uptrace:x 1",
-        "SET user:7 1",
+        "SET user7 1",
         "XADD queue * a b",
         "EVAL \"return redis.call('GET', 'other')\" 0",
         // Not its channels.
@@ -135,7 +143,10 @@ fn the_requestor_puts_work_in_and_serves_sessions() {
         "PSUBSCRIBE *",
         "PUBLISH other 1",
         "PUBSUB CHANNELS",
-        // It does not take work.
+        // It does not take work, but for notifications.
+        "XREADGROUP GROUP workers me COUNT 1 STREAMS report:q:reports:normal >",
+        "XREADGROUP GROUP workers me COUNT 1 STREAMS report:q:notifications:normal report:q:webhooks:normal > >",
+        "XACK report:q:webhooks:normal workers 1-0",
         "XREADGROUP GROUP workers me COUNT 1 STREAMS report:queue:high >",
         "XACK report:queue:high workers 1-0",
         "XCLAIM report:queue:high workers me 0 1-0",

@@ -37,7 +37,8 @@ pub fn environment() -> Environment {
         Alertmanager => vec![],
         Grafana => vec![Prometheus],
         Uptrace => vec![Redis, Postgresql, Clickhouse],
-        Requestor | Runner => vec![Redis],
+        Requestor => vec![Redis],
+        Runner => vec![Redis, Requestor],
         _ => vec![],
     };
     let options = |name| match name {
@@ -125,7 +126,7 @@ impl Stage {
         for name in components {
             let ports = name.ports().iter().map(|(port, _)| ((*port).to_owned(), free_port())).collect();
             let version = stage.env.stack.components[name].version.clone();
-            stage.active.insert(*name, (Program { path: program_of(*name), version }, ports));
+            stage.active.insert(*name, (Program { path: program_of(*name), version, build: None }, ports));
         }
         stage
     }
@@ -228,7 +229,7 @@ pub fn package_of(name: ComponentName) -> &'static str {
     match name.source() {
         Source::Package { package, .. } => package,
         Source::Program { program, .. } => program,
-        Source::Later => "nothing",
+        Source::Ours { program } => program,
     }
 }
 
@@ -244,7 +245,8 @@ pub fn program_of(name: ComponentName) -> PathBuf {
         }
         Source::Package { program, .. } => PathBuf::from("/usr/bin").join(program),
         Source::Program { program, .. } => PathBuf::from("/usr/local/bin").join(program),
-        Source::Later => PathBuf::from("/usr/local/bin").join(name.as_str()),
+        // Beside the program of these tests, where Cargo builds them too.
+        Source::Ours { program } => Path::new(env!("CARGO_BIN_EXE_reportctl")).with_file_name(program),
     }
 }
 

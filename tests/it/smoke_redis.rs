@@ -65,7 +65,7 @@ async fn an_open_redis_is_found_out() {
 async fn too_many_and_too_few_rights_are_found_out() {
     let cases = [
         ("user runner ", " +get ~* ", "runner may `GET other:1`"),
-        ("user runner ", " -xack ", "runner may not `XACK report:queue workers 1-1`"),
+        ("user runner ", " -xack ", "runner may not `XACK report:q:webhooks:normal workers 1-1`"),
         ("user requestor ", " +flushall ", "requestor may `FLUSHALL`"),
         ("user metrics ", " +get allkeys ", "metrics does `GET report:smoke` and is answered with what it asked for"),
         ("user uptrace ", " %R~report:* ", "uptrace may `XRANGE report:queue - +`"),

@@ -149,7 +149,7 @@ fn program(component: &Component, inventory: &Inventory) -> Finding {
     let (program, package) = match component.name.source() {
         Source::Package { package, program, .. } => (program, Some(package)),
         Source::Program { program, .. } => (program, None),
-        Source::Later => return finding(name, absent, "this release does not contain it"),
+        Source::Ours { program } => (program, None),
     };
     let seen = match inventory.programs.get(&component.name) {
         Some(Observed::Present(seen)) => seen,
@@ -227,9 +227,9 @@ mod tests {
             let seen = match component.name.source() {
                 Source::Package { program, .. } => {
                     let path = PathBuf::from("/usr/bin").join(program);
-                    Observed::Present(Program { path, version: component.version.clone() })
+                    Observed::Present(Program { path, version: component.version.clone(), build: None })
                 }
-                Source::Program { .. } | Source::Later => Observed::Absent,
+                Source::Program { .. } | Source::Ours { .. } => Observed::Absent,
             };
             (component.name, seen)
         });
@@ -237,6 +237,7 @@ mod tests {
             identity: Observed::Absent,
             root: Observed::Absent,
             programs: programs.collect(),
+            checkout: Observed::Absent,
             packages: BTreeMap::new(),
             ports: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -288,7 +289,7 @@ mod tests {
         type Change = fn(&mut Environment, &mut Inventory, &mut HostLook);
         let absent: Change = |_, seen, _| drop(seen.programs.insert(ComponentName::Redis, Observed::Absent));
         let old: Change = |_, seen, _| {
-            let old = Program { path: PathBuf::from("/opt/redis-server"), version: Version::parse("6.0").unwrap() };
+            let old = Program { path: PathBuf::from("/opt/redis-server"), version: Version::parse("6.0").unwrap(), build: None };
             seen.programs.insert(ComponentName::Redis, Observed::Present(old));
         };
         let candidate: Change = |_, seen, _| {

@@ -18,7 +18,7 @@ const fn kind(id: &'static str, does: &'static str, fails: &'static str) -> Step
 }
 
 /// Every kind of step, in the order in which a run has them.
-pub const KINDS: [StepKind; 17] = [
+pub const KINDS: [StepKind; 18] = [
     kind(
         "env/claim",
         "Makes the environment's folder, of mode 0700, and writes the identity into it. Everything that is made \
@@ -42,6 +42,13 @@ pub const KINDS: [StepKind; 17] = [
         "Ends this plan: versions decide what configuration is understood, so the host is looked at again and the \
          rest is planned, within the same run.",
         "It does nothing by itself.",
+    ),
+    kind(
+        "services/build",
+        "Builds report-requestor and report-runner with Cargo from the checkout that reportctl is used in, where they are \
+         not installed; only when their source has changed since. What needs neither starts meanwhile.",
+        "The end of what Cargo said is in the error, all of it in the file that is named there. What was built stays in \
+         the checkout's folder `target`.",
     ),
     kind(
         "ports/reserve",

@@ -2,6 +2,7 @@
 //!
 //! Guarantees: each action is safe twice, and nothing is touched that does not carry the environment's identity.
 
+mod build;
 mod dossier;
 mod files;
 mod packages;
@@ -100,6 +101,10 @@ impl Native {
                     disable: disable_units.clone(),
                 };
                 packages::settle(self, rest).await
+            }
+            HostAction::BuildServices { checkout, target, cargo, components, sources, log } => {
+                build::perform(self, &build::Build { checkout, target, cargo, components, sources, log, timeout }, notes)
+                    .await
             }
             HostAction::ReservePorts { ports } => {
                 // The journal entry of this step is the reservation; what is kept here only names a conflict.

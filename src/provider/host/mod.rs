@@ -8,4 +8,5 @@ pub mod ports;
 pub mod processes;
 pub mod programs;
 pub mod secrets;
+pub mod services;
 pub mod users;

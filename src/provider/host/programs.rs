@@ -1,11 +1,12 @@
 //! The components' programs on this host, and the versions that they tell.
 
 use super::cache::Cache;
+use super::services::{self, Found};
 use crate::context::Context;
 use crate::exec::{self, Command};
 use crate::fs;
 use crate::model::component::{ComponentName, Source};
-use crate::model::inventory::{Observed, Program};
+use crate::model::inventory::{Checkout, Observed, Program};
 use crate::model::quantity::Version;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,33 +20,34 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn observe(
     context: &Context,
     components: impl IntoIterator<Item = ComponentName>,
+    checkout: Option<&Checkout>,
     cache: Option<&Path>,
 ) -> BTreeMap<ComponentName, Observed<Program>> {
     let mut known: Cache<Version> = Cache::open(cache, "programs.json");
     let mut seen = BTreeMap::new();
     let mut asking = tokio::task::JoinSet::new();
     for component in components {
-        let Some(path) = find(context, component) else {
+        let Some(Found { path, build }) = find(context, component, checkout) else {
             seen.insert(component, Observed::Absent);
             continue;
         };
         let stamp = fs::stamp(&path).unwrap_or_default();
         if let Some(version) = known.get(&key(&path), &stamp) {
-            seen.insert(component, Observed::Present(Program { path, version }));
+            seen.insert(component, Observed::Present(Program { path, version, build }));
             continue;
         }
         let context = context.clone();
         asking.spawn(async move {
             let version = ask(&context, component, &path).await;
-            (component, path, stamp, version)
+            (component, Found { path, build }, stamp, version)
         });
     }
     while let Some(answered) = asking.join_next().await {
-        let Ok((component, path, stamp, version)) = answered else { continue };
+        let Ok((component, Found { path, build }, stamp, version)) = answered else { continue };
         let program = match version {
             Ok(version) => {
                 known.put(&key(&path), &stamp, version.clone());
-                Observed::Present(Program { path, version })
+                Observed::Present(Program { path, version, build })
             }
             Err(reason) => Observed::Unknown(reason),
         };
@@ -60,14 +62,15 @@ fn key(path: &Path) -> String {
 }
 
 /// Where a component's program is.
-pub fn find(context: &Context, component: ComponentName) -> Option<PathBuf> {
-    match component.source() {
+fn find(context: &Context, component: ComponentName, checkout: Option<&Checkout>) -> Option<Found> {
+    let path = match component.source() {
         Source::Package { program, .. } if component == ComponentName::Postgresql => {
             postgresql_program(context, program)
         }
         Source::Package { program, .. } | Source::Program { program, .. } => exec::find(context, program),
-        Source::Later => None,
-    }
+        Source::Ours { program } => return services::find(context, component, program, checkout),
+    };
+    path.map(|path| Found { path, build: None })
 }
 
 /// A program of PostgreSQL's server, which Debian and Ubuntu keep off the search path: that of the newest version.

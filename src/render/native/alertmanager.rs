@@ -2,7 +2,7 @@
 
 use super::exporters::go_memory;
 use super::{Native, RenderError, View, file, plain, text};
-use crate::model::component::ComponentName::{Alertmanager, Runner};
+use crate::model::component::ComponentName::{Alertmanager, Requestor, Runner};
 use crate::model::environment::Options;
 use crate::model::file::RenderedFile;
 use crate::model::probe::{Body, Probe};
@@ -112,8 +112,10 @@ pub fn native(view: &View<'_>) -> Result<Native, RenderError> {
 fn tokens(view: &View<'_>) -> Result<Vec<RenderedFile>, RenderError> {
     let folder = view.paths.config(Alertmanager);
     let mut files = vec![file(folder.join("smoke.token"), plain(Alertmanager, "smoke")?)];
-    if view.active.contains_key(&Runner) {
-        files.push(file(folder.join("scaling.token"), plain(Runner, "scaling")?));
+    for (reader, token) in [(Requestor, "alerts"), (Runner, "scaling")] {
+        if view.active.contains_key(&reader) {
+            files.push(file(folder.join(format!("{token}.token")), plain(reader, token)?));
+        }
     }
     Ok(files)
 }
@@ -130,10 +132,15 @@ fn config(view: &View<'_>) -> Result<String, RenderError> {
         repeat_interval: "1m",
         routes: Vec::new(),
     }];
+    // The requestor tells people: on its page, by mail, in Teams. Without it alerts stand on Prometheus's page alone.
+    let people = match view.active.contains_key(&Requestor) {
+        true => vec![webhook(view, view.listen(Requestor, "http")? + "/hooks/alerts", "alerts")?],
+        false => Vec::new(),
+    };
+    let smoke = webhook(view, view.listen(Alertmanager, "smoke")? + "/alerts", "smoke")?;
     let mut receivers = vec![
-        // Alerts for people stand on Prometheus's page; a way to tell them elsewhere is added here.
-        Receiver { name: "people", webhook_configs: Vec::new() },
-        Receiver { name: "smoke", webhook_configs: vec![webhook(view, view.listen(Alertmanager, "smoke")?, "smoke")?] },
+        Receiver { name: "people", webhook_configs: people },
+        Receiver { name: "smoke", webhook_configs: vec![smoke] },
     ];
     if scales {
         routes.push(Route {
@@ -147,7 +154,7 @@ fn config(view: &View<'_>) -> Result<String, RenderError> {
         });
         receivers.push(Receiver {
             name: "runner",
-            webhook_configs: vec![webhook(view, view.listen(Runner, "http")?, "scaling")?],
+            webhook_configs: vec![webhook(view, view.listen(Runner, "http")? + "/alerts", "scaling")?],
         });
     }
     let config = Config {
@@ -183,11 +190,11 @@ fn inhibitions(runner: bool) -> Vec<Inhibit> {
 }
 
 /// A receiver that proves who it talks to by a token. Redirects are not followed: the token would go with them.
-fn webhook(view: &View<'_>, listen: String, token: &str) -> Result<Webhook, RenderError> {
+fn webhook(view: &View<'_>, door: String, token: &str) -> Result<Webhook, RenderError> {
     let version = &view.active(Alertmanager)?.program.version;
     let knows_timeout = Version::parse("0.28").is_ok_and(|first| version.at_least(&first));
     Ok(Webhook {
-        url: format!("http://{listen}/alerts"),
+        url: format!("http://{door}"),
         send_resolved: true,
         timeout: knows_timeout.then_some("10s"),
         http_config: Http {

@@ -11,6 +11,7 @@ mod grafana;
 mod postgresql;
 mod prometheus;
 mod redis;
+mod services;
 mod uptrace;
 
 pub use super::RenderError;
@@ -105,7 +106,8 @@ pub fn native(view: &View<'_>, name: ComponentName) -> Result<Native, RenderErro
         ComponentName::Postgresql => postgresql::native(view),
         ComponentName::Clickhouse => clickhouse::native(view),
         ComponentName::Uptrace => uptrace::native(view),
-        ComponentName::Requestor | ComponentName::Runner => Err(RenderError::Later(name)),
+        ComponentName::Requestor => services::requestor(view),
+        ComponentName::Runner => services::runner(view),
     }
 }
 
@@ -137,7 +139,13 @@ impl<'a> View<'a> {
         argv: Vec<String>,
         files: &[RenderedFile],
     ) -> Result<ServiceSpec, RenderError> {
-        let needs = &self.active(name)?.component.needs;
+        let active = self.active(name)?;
+        let mut read: BTreeMap<PathBuf, String> =
+            files.iter().map(|file| (file.path.clone(), digest::sha256_hex(file.text.as_bytes()))).collect();
+        if let Some(build) = &active.program.build {
+            read.insert(active.program.path.clone(), build.clone());
+        }
+        let needs = &active.component.needs;
         Ok(ServiceSpec {
             component: name,
             argv,
@@ -146,7 +154,7 @@ impl<'a> View<'a> {
             log: self.paths.log(name),
             needs: needs.iter().copied().filter(|need| self.active.contains_key(need)).collect(),
             stop_timeout: Span::seconds(10),
-            files: files.iter().map(|file| (file.path.clone(), digest::sha256_hex(file.text.as_bytes()))).collect(),
+            files: read,
         })
     }
 

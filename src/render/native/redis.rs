@@ -18,9 +18,10 @@ struct Right {
 ///
 /// `admin`: everything; used by the smoke test and by people.
 ///
-/// `requestor`: puts requests into the queue, by single commands and by scripts; keeps jobs, results and tickets; writes
-/// and reads the log of each user (`user:ID:ev`) and wakes that user's sessions through the channel of the same beginning.
-/// It does not take work out of the queue: nothing that reads for a consumer group or acknowledges.
+/// `requestor`: puts requests into the queue, by single commands and by scripts, and reads what came of them; keeps
+/// sessions, links and profiles (`user:/…`); writes and reads the log of each user (`user:ID:ev`) and wakes that user's
+/// sessions through the channel of the same beginning. It takes work out of one queue alone, that of notifications: what
+/// reads for a consumer group or acknowledges stands in a selector of its own, for the keys of that queue.
 ///
 /// `runner`: takes work, keeps its lease, finishes, retries and buries it, by single commands and by scripts. It sees no
 /// user's log and has no channel at all: results reach users through the requestor's webhook.
@@ -30,15 +31,17 @@ struct Right {
 /// at each scrape and hide what matters there.
 ///
 /// `uptrace`: its cache. Every key but those of the report system: the patterns are the complement of `report:*` and
-/// `user:*:ev`, since access lists have no exceptions and know nothing of Redis's numbered databases.
+/// `user:*`, since access lists have no exceptions and know nothing of Redis's numbered databases.
 const RIGHTS: [Right; 5] = [
     Right { user: "admin", rules: "~* &* +@all" },
     Right {
         user: "requestor",
-        rules: "~report:* ~user:*:ev &user:* -@all +@connection +@string +@hash +@set +@sortedset +@transaction \
+        rules: "~report:* ~user:* &user:* -@all +@connection +@string +@hash +@set +@sortedset +@transaction \
                 +xadd +xlen +xrange +xrevrange +xread +xdel +xtrim +xpending +xinfo|stream +xinfo|groups \
                 +del +unlink +exists +expire +pexpire +expireat +pexpireat +persist +ttl +pttl +type +time \
-                +eval +evalsha +script|load +script|exists +publish +subscribe +unsubscribe -@admin -@dangerous",
+                +eval +evalsha +script|load +script|exists +publish +subscribe +unsubscribe -@admin -@dangerous \
+                (~report:q:notifications:* -@all +xreadgroup +xack +xclaim +xautoclaim \
+                +xgroup|create +xgroup|createconsumer +xgroup|delconsumer +xinfo|consumers)",
     },
     Right {
         user: "runner",
@@ -53,7 +56,7 @@ const RIGHTS: [Right; 5] = [
     Right {
         user: "uptrace",
         rules: "~[^ru]* ~r[^e]* ~re[^p]* ~rep[^o]* ~repo[^r]* ~repor[^t]* ~report[^:]* \
-                ~u[^s]* ~us[^e]* ~use[^r]* ~user[^:]* ~user:*[^v] ~user:*[^e]v ~user:*[^:]ev \
+                ~u[^s]* ~us[^e]* ~use[^r]* ~user[^:]* \
                 -@all +@connection +@read +@write +@transaction \
                 +time +eval +evalsha +script|load +script|exists -@admin -@dangerous",
     },
