@@ -60,11 +60,5 @@ pub fn outlook<'a>(inputs: &Inputs<'a>) -> Result<Outlook<'a>, PlanError> {
             Err(source) => Err(PlanError::Render { component: *name, source }),
         })
         .collect::<Result<_, _>>()?;
-    Ok(Outlook::Run(Box::new(Wanted {
-        view,
-        natives,
-        ports,
-        build: available.build,
-        skipped: available.skipped,
-    })))
+    Ok(Outlook::Run(Box::new(Wanted { view, natives, ports, build: available.build, skipped: available.skipped })))
 }

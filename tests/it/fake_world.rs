@@ -888,8 +888,11 @@ pub fn observe(
             let build = Some(checkout.sources.clone());
             return Observed::Present(Program { path, version: version("0.1.0"), build });
         }
-        let present =
-            |text: String| Program { path: PathBuf::from(format!("/usr/bin/{name}")), version: version(&text), build: build.clone() };
+        let present = |text: String| Program {
+            path: PathBuf::from(format!("/usr/bin/{name}")),
+            version: version(&text),
+            build: build.clone(),
+        };
         found.map_or(Observed::Absent, |text| Observed::Present(present(text)))
     };
     let secrets = secrets_of(host, paths);

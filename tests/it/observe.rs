@@ -2,7 +2,7 @@
 
 use crate::place::{Place, eventually, lives};
 use crate::render_support::environment;
-use reportctl::model::component::ComponentName::{self, Grafana, Prometheus, Redis, RedisExporter, Requestor};
+use reportctl::model::component::ComponentName::{self, Grafana, Prometheus, Redis, RedisExporter};
 use reportctl::model::digest::sha256_hex;
 use reportctl::model::facts::Facts;
 use reportctl::model::ids::SecretName;
@@ -63,7 +63,7 @@ fn where_nothing_is_nothing_is_seen_and_nothing_is_made() {
     assert!(!place.paths.root.exists(), "looking makes nothing");
     let asked: BTreeSet<u16> = seen.ports.keys().copied().collect();
     assert_eq!(asked, to_observe(&environment(), &Facts::default(), &place.id));
-    assert_eq!(seen.programs[&Requestor], Observed::Absent);
+    assert_eq!(seen.checkout, Observed::Absent);
     assert_eq!(seen.host.uid, rustix::process::geteuid().as_raw());
     if Place::is_root() {
         assert_eq!(seen.host.root_access, Observed::Present(RootAccess::Root));

@@ -1,19 +1,21 @@
 //! What is planned for which world, and what is refused.
 
-use crate::fake_world::{Host, ID, Stage, Stopped, generate};
+use crate::fake_world::{Host, ID, Stage, Stopped, checkout, generate};
 use crate::render_support::{LOCAL, environment};
-use ComponentName::{Alertmanager, Grafana, NodeExporter, Postgresql, Prometheus, Redis, RedisExporter, Requestor};
+use ComponentName::{
+    Alertmanager, Grafana, NodeExporter, Postgresql, Prometheus, Redis, RedisExporter, Requestor, Runner,
+};
 use reportctl::model::component::{ComponentName, PortKey};
 use reportctl::model::environment::{Environment, Machine, PortPolicy};
 use reportctl::model::facts::Facts;
 use reportctl::model::ids::{EnvId, StepId};
-use reportctl::model::inventory::{Inventory, Observed, Orphan, Policy, PortUse, RootAccess};
+use reportctl::model::inventory::{Checkout, Inventory, Observed, Orphan, Policy, PortUse, RootAccess};
 use reportctl::model::paths::Paths;
 use reportctl::model::quantity::{Size, Version};
 use reportctl::plan::action::{Action, HostAction};
 use reportctl::plan::error::PlanError;
 use reportctl::plan::saved::{self, SavedError};
-use reportctl::plan::step::Plan;
+use reportctl::plan::step::{Plan, Step};
 use reportctl::plan::{Inputs, diff, identity, planner, ports, teardown};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -324,13 +326,58 @@ fn an_older_program_that_stands_before_the_package_is_not_installed_over_and_ove
 }
 
 #[test]
-fn a_later_component_is_skipped_and_required_it_is_an_error() {
+fn without_a_checkout_a_service_that_is_not_installed_is_skipped_and_required_it_is_an_error() {
     let mut env = environment();
     let plan = Case::on(env.clone(), Host::with_packages()).up().unwrap();
     assert!(plan.skipped[&Requestor].contains("no checkout to build it from"));
     env.stack.components.get_mut(&Requestor).unwrap().required = true;
-    let error = Case::on(env, Host::with_packages()).up().unwrap_err();
-    assert!(error.advice().unwrap().contains("required: false"), "{error}");
+    let error = Case::on(env.clone(), Host::with_packages()).up().unwrap_err();
+    assert!(error.advice().unwrap().contains("run reportctl in a checkout"), "{error}");
+    let mut host = Host::with_packages();
+    host.checkout = Some(Checkout { cargo: Observed::Absent, ..checkout(&[]) });
+    let error = Case::on(env, host).up().unwrap_err();
+    assert!(error.to_string().contains("no cargo to build it with from /src/report"), "{error}");
+}
+
+/// The step that builds, and the steps that wait for it.
+fn build(plan: &Plan) -> Option<(&Step, Vec<&str>)> {
+    let build = plan.steps.iter().find(|step| step.id.as_str() == "services/build")?;
+    let waiting = plan.steps.iter().filter(|step| step.after.contains(&build.id)).map(|step| step.id.as_str());
+    Some((build, waiting.collect()))
+}
+
+#[test]
+fn services_are_built_where_they_are_not_and_only_what_needs_them_waits() {
+    let host = |built: &[(ComponentName, &str)]| {
+        let mut host = Host::with_packages();
+        host.checkout = Some(checkout(built));
+        host
+    };
+    let plan = Case::on(environment(), host(&[])).up().unwrap();
+    let (step, waiting) = build(&plan).unwrap();
+    assert_eq!(waiting, ["requestor/start"], "the runner waits for the requestor");
+    let line = "(cd /src/report && /usr/bin/cargo build --release --locked --target-dir /src/report/target \
+                --package report-requestor --package report-runner)";
+    assert_eq!(step.action.lines(), [line]);
+    assert!(step.because.contains("report-runner is not installed and not built yet"), "{}", step.because);
+    let plan = Case::on(environment(), host(&[(Requestor, "as it is now"), (Runner, "another")])).up().unwrap();
+    let (step, waiting) = build(&plan).unwrap();
+    assert_eq!(
+        (waiting, step.because.as_str()),
+        (vec!["runner/start"], "the source of report-runner has changed since it was built")
+    );
+    assert!(step.action.lines()[0].ends_with("target --package report-runner)"), "{step:?}");
+    let plan = Case::on(environment(), host(&[(Requestor, "as it is now"), (Runner, "as it is now")])).up().unwrap();
+    assert!(build(&plan).is_none());
+}
+
+#[test]
+fn an_installed_service_counts_before_a_checkout() {
+    let mut host = Host::with_packages();
+    host.checkout = Some(checkout(&[]));
+    host.programs.extend([(Requestor, "0.1.0".to_owned()), (Runner, "0.1.0".to_owned())]);
+    let plan = Case::on(environment(), host).up().unwrap();
+    assert!(build(&plan).is_none() && !plan.skipped.contains_key(&Runner), "{plan:?}");
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn what_is_wrong_is_told_with_its_file() {
 fn what_was_found_counts_and_what_was_not_is_said() {
     let nothing = local(&BTreeMap::new());
     assert_eq!(nothing.assumed[&Alertmanager], Version::parse("0.25").unwrap());
-    assert_eq!(nothing.assumed.len(), 9);
+    assert_eq!(nothing.assumed.len(), 11);
     let version = Version::parse("0.28.1").unwrap();
     let program = Program { path: PathBuf::from("/opt/am/alertmanager"), version, build: None };
     let found = local(&BTreeMap::from([(Alertmanager, program)]));

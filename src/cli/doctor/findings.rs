@@ -289,7 +289,11 @@ mod tests {
         type Change = fn(&mut Environment, &mut Inventory, &mut HostLook);
         let absent: Change = |_, seen, _| drop(seen.programs.insert(ComponentName::Redis, Observed::Absent));
         let old: Change = |_, seen, _| {
-            let old = Program { path: PathBuf::from("/opt/redis-server"), version: Version::parse("6.0").unwrap(), build: None };
+            let old = Program {
+                path: PathBuf::from("/opt/redis-server"),
+                version: Version::parse("6.0").unwrap(),
+                build: None,
+            };
             seen.programs.insert(ComponentName::Redis, Observed::Present(old));
         };
         let candidate: Change = |_, seen, _| {

@@ -103,8 +103,12 @@ impl Native {
                 packages::settle(self, rest).await
             }
             HostAction::BuildServices { checkout, target, cargo, components, sources, log } => {
-                build::perform(self, &build::Build { checkout, target, cargo, components, sources, log, timeout }, notes)
-                    .await
+                build::perform(
+                    self,
+                    &build::Build { checkout, target, cargo, components, sources, log, timeout },
+                    notes,
+                )
+                .await
             }
             HostAction::ReservePorts { ports } => {
                 // The journal entry of this step is the reservation; what is kept here only names a conflict.
