@@ -101,7 +101,8 @@ impl Told {
 impl Drop for Told {
     fn drop(&mut self) {
         if let Some(status) = self.status {
-            self.span.record("http.response.status_code", status.as_u16());
+            // The export writes unsigned numbers as text.
+            self.span.record("http.response.status_code", i64::from(status.as_u16()));
         }
         if self.status.is_some_and(|status| status.is_server_error()) {
             self.span.record("otel.status_code", "ERROR");

@@ -33,14 +33,15 @@ pub fn consumer_span(queue: &str, job: &str, attempt: u32, parent: &str, state: 
         messaging.operation.name = "process",
         messaging.destination.name = queue,
         messaging.message.id = job,
-        attempt,
+        // The export writes unsigned numbers as text.
+        attempt = i64::from(attempt),
     );
     set_parent(&span, parent, state);
     span
 }
 
 /// A request is sent to another server: `METHOD ROUTE`. `route` is a template without ids, such as `/hooks/reports`;
-/// `server` is a host, perhaps with a port. Record `http.response.status_code` when the answer is there, and log an
+/// `server` is a host, perhaps with a port. Record `http.response.status_code` (as an `i64`) when the answer is there, and log an
 /// error within the span when it is none.
 pub fn client_span(method: &str, server: &str, route: &str) -> Span {
     info_span!(

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "this is the tests' own crate")]
 
 mod certificates;
+mod otlp;
 mod receiver;
 mod redis;
 
 pub use certificates::Identity;
+pub use otlp::{OtlpReceiver, Seen};
 pub use receiver::{Answer, Received, Receiver};
 pub use redis::{Flavour, RedisServer};
 

@@ -9,4 +9,5 @@
 )]
 
 mod doors;
+mod otlp;
 mod process;
