@@ -1,34 +1,9 @@
 //! Jobs: what is put into a queue, what a worker gets, and how a run of it may end.
 
+use super::id::JobId;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-/// A job's name: 26 characters of Crockford's base 32 without dots, sortable by time. It is part of keys and of webhook
-/// ids, so it holds nothing else.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct JobId(pub(crate) String);
-
-impl JobId {
-    /// Reads a name; none when it has another length or other characters.
-    pub fn parse(text: &str) -> Option<Self> {
-        let good = |c: u8| c.is_ascii_digit() || c.is_ascii_lowercase();
-        (text.len() == 26 && text.bytes().all(good)).then(|| Self(text.to_owned()))
-    }
-
-    /// The name as it is written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
 
 /// Which jobs are taken first. Within one priority they are taken in the order in which they came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -110,6 +85,8 @@ pub struct Claimed {
     pub attempt: u32,
     /// When it was put into the queue, in milliseconds since 1970 by the server's clock.
     pub enqueued_at: u64,
+    /// When it was ready for a worker: it was put in, its time had come, or another job of its user had ended.
+    pub ready_at: u64,
     /// When it was claimed, by the same clock.
     pub claimed_at: u64,
     /// Ends when somebody cancelled the job, when its lease was lost, or when the worker must stop at once. Long work

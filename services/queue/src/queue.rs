@@ -1,7 +1,8 @@
 //! The queue as others see it.
 
 use super::error::QueueError;
-use super::job::{Claimed, Enqueued, JobId, JobInfo, NewJob, Outcome};
+use super::id::JobId;
+use super::job::{Claimed, Enqueued, JobInfo, NewJob, Outcome};
 use std::future::Future;
 use std::time::Duration;
 
@@ -15,8 +16,11 @@ pub trait Queue: Clone + Send + Sync + 'static {
     /// Puts a job into the queue.
     fn enqueue(&self, job: NewJob) -> impl Future<Output = Result<Enqueued, QueueError>> + Send;
 
-    /// Asks for a job to be stopped. What waits is cancelled at once; what runs is told, and ends as its handler says.
-    /// False when it is not there or has ended.
+    /// Asks for a job to be stopped. What waits is cancelled at once; what runs is told with the next heartbeat, and ends as
+    /// its handler says, but is not tried again. False when it is not there or has ended.
+    ///
+    /// What follows from the end of a job that waited is put in by a worker, as for any other ([`Handler::follow_ups`] with
+    /// [`Outcome::Cancelled`], without [`Handler::run`]): the job is handed out once more, before all others.
     fn cancel(&self, id: &JobId) -> impl Future<Output = Result<bool, QueueError>> + Send;
 
     /// What is known of a job; none when it is not there or its time to be kept is over.
@@ -57,8 +61,10 @@ pub struct Stats {
     pub delayed: u64,
     /// Jobs that workers hold.
     pub running: u64,
-    /// Dead letters.
+    /// Dead letters. The newest 10,000 are kept, for 90 days.
     pub dead: u64,
+    /// Dead letters that newer ones pushed out, ever.
+    pub dropped: u64,
     /// How long the oldest job has waited for a worker; zero when none waits.
     pub oldest: Duration,
     /// All jobs ever accepted: its growth is the arrival rate.
@@ -70,10 +76,16 @@ pub struct Stats {
 /// What is done with the jobs of a queue.
 pub trait Handler: Send + Sync + 'static {
     /// Does the work of one job. It must be safe to do it twice. A panic in it counts as [`Outcome::Retry`].
+    ///
+    /// When `job.cancelled` ends, it stops soon and says [`Outcome::Cancelled`], whatever the reason was: if it was not
+    /// somebody's wish but the end of this process, the job is given back and runs elsewhere, and this was no attempt.
     fn run(&self, job: Claimed) -> impl Future<Output = Outcome> + Send;
 
     /// The jobs of other queues that are put in, in the same step, when a job ends in this way: nothing can fall between.
-    /// Called with how it really ends: a retry whose attempts are used up comes as [`Outcome::Fail`].
+    /// Called with how it really ends: a retry whose attempts are used up comes as [`Outcome::Fail`]. It is also called, without
+    /// a run before it, for jobs that were cancelled while they waited, and (with [`Outcome::Fail`]) for those that killed
+    /// their workers. May be called more than once for a job; what it returns is put in once. An announcement that this
+    /// process's user of Redis may not make is left out.
     fn follow_ups(&self, job: &Claimed, outcome: &Outcome) -> Vec<(String, NewJob)> {
         let _ = (job, outcome);
         Vec::new()
