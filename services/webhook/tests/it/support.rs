@@ -58,6 +58,7 @@ pub fn job(body: &[u8], age: Duration) -> Claimed {
         trace: TraceContext::default(),
         attempt: 1,
         enqueued_at,
+        ready_at: enqueued_at,
         claimed_at: enqueued_at + u64::try_from(age.as_millis()).unwrap(),
         cancelled: CancellationToken::new(),
     }
