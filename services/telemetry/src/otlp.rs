@@ -7,7 +7,7 @@ use super::telemetry::Service;
 use super::watch::Watch;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TraceId;
-use opentelemetry_otlp::{LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogBatch, SdkLoggerProvider};
@@ -35,22 +35,26 @@ impl Providers {
         let resource = resource(service, settings.named);
         let secrets: Arc<[String]> = settings.secrets.as_slice().into();
         let watch = |signal| Watch::new(signal, Arc::clone(&secrets));
+        let headers = &settings.headers;
         let complaints = &mut settings.complaints;
         let mut traces = SdkTracerProvider::builder().with_resource(resource.clone());
         if settings.traces {
-            let exporter = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary).build();
+            let exporter = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
+            let exporter = exporter.with_headers(headers.clone()).build();
             if let Some(inner) = built(Signal::Traces, exporter, &secrets, complaints) {
                 traces = traces.with_batch_exporter(Watched { inner, watch: watch(Signal::Traces) });
             }
         }
         let logs = settings.logs.then(|| {
-            let exporter = LogExporter::builder().with_http().with_protocol(Protocol::HttpBinary).build();
+            let exporter = LogExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
+            let exporter = exporter.with_headers(headers.clone()).build();
             let inner = built(Signal::Logs, exporter, &secrets, complaints)?;
             let exporter = Watched { inner, watch: watch(Signal::Logs) };
             Some(SdkLoggerProvider::builder().with_resource(resource.clone()).with_batch_exporter(exporter).build())
         });
         let metrics = settings.metrics.then(|| {
-            let exporter = MetricExporter::builder().with_http().with_protocol(Protocol::HttpBinary).build();
+            let exporter = MetricExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
+            let exporter = exporter.with_headers(headers.clone()).build();
             let inner = built(Signal::Metrics, exporter, &secrets, complaints)?;
             let reader = PeriodicReader::builder(Watched { inner, watch: watch(Signal::Metrics) }).build();
             let provider = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(reader).build();

@@ -3,6 +3,12 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
+use std::collections::HashMap;
+
+/// Names a file that holds what `OTEL_EXPORTER_OTLP_HEADERS` would: such a header is mostly a secret, and the environment
+/// of a process can be seen by others.
+const HEADERS_FILE: &str = "OTEL_EXPORTER_OTLP_HEADERS_FILE";
+
 /// One sort of telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -41,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) named: bool,
     /// What tells lines that are worth logging from others, in the form of `RUST_LOG`.
     pub(crate) filter: String,
+    /// What is sent along with everything: the headers from a file. Those of the variables are read by the exporters.
+    pub(crate) headers: HashMap<String, String>,
     /// Values of headers, and users and passwords in addresses.
     pub(crate) secrets: Vec<String>,
     /// What is wrong with the variables, for people.
@@ -49,7 +57,28 @@ pub(crate) struct Settings {
 
 /// The settings of this process.
 pub(crate) fn of_process() -> Settings {
-    read(|name| std::env::var(name).ok())
+    let mut settings = read(|name| std::env::var(name).ok());
+    match std::env::var(HEADERS_FILE).ok().filter(|path| !path.is_empty()) {
+        Some(path) => match std::fs::read_to_string(&path) {
+            Ok(text) => settings.add_headers(&text),
+            Err(error) => settings.complaints.push(format!("{HEADERS_FILE}: {path} cannot be read: {error}")),
+        },
+        None => {}
+    }
+    settings
+}
+
+impl Settings {
+    /// Adds headers that are written as `name=value,name=value`.
+    fn add_headers(&mut self, text: &str) {
+        for (name, value) in text.trim().split(',').filter_map(|pair| pair.split_once('=')) {
+            let value = value.trim().to_owned();
+            self.secrets.extend(user_of(&value));
+            self.secrets.push(value.clone());
+            self.headers.insert(name.trim().to_owned(), value);
+        }
+        self.secrets = sorted(std::mem::take(&mut self.secrets));
+    }
 }
 
 fn read(variable: impl Fn(&str) -> Option<String>) -> Settings {
@@ -68,6 +97,7 @@ fn read(variable: impl Fn(&str) -> Option<String>) -> Settings {
         metrics,
         named: get("OTEL_SERVICE_NAME").is_some() || get("OTEL_RESOURCE_ATTRIBUTES").is_some_and(in_attributes),
         filter: get("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
+        headers: HashMap::new(),
         secrets: secrets(&get),
         complaints,
     }
@@ -108,7 +138,11 @@ fn secrets(get: &impl Fn(&str) -> Option<String>) -> Vec<String> {
         }
         secrets.extend(get(&format!("OTEL_EXPORTER_OTLP_{scope}ENDPOINT")).as_deref().and_then(user_of));
     }
-    // Long ones first, so that a part of one does not leave the rest of it readable.
+    sorted(secrets)
+}
+
+/// Long ones first, so that a part of one does not leave the rest of it readable.
+fn sorted(mut secrets: Vec<String>) -> Vec<String> {
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets.dedup();
     secrets.retain(|secret| secret.len() >= 4);
@@ -175,5 +209,15 @@ mod tests {
         assert!(read_from(&[("OTEL_SERVICE_NAME", "mine")]).named);
         assert!(read_from(&[("OTEL_RESOURCE_ATTRIBUTES", "a=b, service.name=mine")]).named);
         assert!(!read_from(&[("OTEL_RESOURCE_ATTRIBUTES", "service.namespace=mine")]).named);
+    }
+
+    #[test]
+    fn headers_of_a_file_are_sent_and_never_told() {
+        let mut settings = Settings::default();
+        settings.add_headers("uptrace-dsn=http://project-token@127.0.0.1:14318?grpc=14317, x-other = abcd\n");
+        assert_eq!(settings.headers["uptrace-dsn"], "http://project-token@127.0.0.1:14318?grpc=14317");
+        assert_eq!(settings.headers["x-other"], "abcd");
+        assert!(settings.secrets.iter().any(|secret| secret == "project-token"), "{:?}", settings.secrets);
+        assert_eq!(settings.secrets[0], settings.headers["uptrace-dsn"], "the longest one is masked first");
     }
 }

@@ -62,7 +62,7 @@ fn native(
     let mut env = std::collections::BTreeMap::new();
     if view.active.contains_key(&Uptrace) {
         let headers = otlp_headers(view, name)?;
-        flags.push(("otlp-headers-file", text(&headers.path)?));
+        env.insert("OTEL_EXPORTER_OTLP_HEADERS_FILE".to_owned(), text(&headers.path)?);
         files.push(headers);
         env.insert("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), format!("http://{}", view.listen(Uptrace, "http")?));
         // Uptrace adds up what it is told; it wants no running totals.
@@ -75,7 +75,7 @@ fn native(
     // The one lets reports end that run, the other the sessions of people; both have bounds of their own below this.
     service.stop_timeout = Span::seconds(45);
     let (port, listen) = (view.port(name, "http")?, view.listen(name, "http")?);
-    let ready = Body::Json { pointer: "/status".to_owned(), equals: "ready".to_owned() };
+    let ready = Body::Contains("\"ready\":true".to_owned());
     Ok(Native {
         folders: view.folders(name),
         files,
