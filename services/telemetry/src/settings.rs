@@ -58,12 +58,11 @@ pub(crate) struct Settings {
 /// The settings of this process.
 pub(crate) fn of_process() -> Settings {
     let mut settings = read(|name| std::env::var(name).ok());
-    match std::env::var(HEADERS_FILE).ok().filter(|path| !path.is_empty()) {
-        Some(path) => match std::fs::read_to_string(&path) {
+    if let Some(path) = std::env::var(HEADERS_FILE).ok().filter(|path| !path.is_empty()) {
+        match std::fs::read_to_string(&path) {
             Ok(text) => settings.add_headers(&text),
             Err(error) => settings.complaints.push(format!("{HEADERS_FILE}: {path} cannot be read: {error}")),
-        },
-        None => {}
+        }
     }
     settings
 }
