@@ -1,0 +1,122 @@
+//! The service from its beginning to its end.
+
+use crate::app::App;
+use crate::http;
+use crate::listener::Door;
+use axum::Router;
+use report_telemetry::{HttpMetrics, Metrics, Readiness};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// So many connections are taken beside those of open pages.
+const OTHERS: usize = 1024;
+
+/// How long requests that are under way may take when the service ends.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long open pages may take to be sent away when the service ends.
+const GOODBYES: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether Redis answers.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The service, which listens already.
+pub struct Server {
+    app: App,
+    door: Door,
+    router: Router,
+    readiness: Readiness,
+}
+
+impl Server {
+    /// Opens the door at which `app` listens.
+    ///
+    /// Errors: its address is taken, or not to be had.
+    pub fn open(app: App, metrics: Metrics) -> io::Result<Self> {
+        raise_limit();
+        let door = Door::open(app.settings.listen, app.settings.sockets.1.saturating_add(OTHERS))?;
+        let readiness = readiness(&app);
+        let http_metrics = HttpMetrics::register(&metrics);
+        let router = http::router(&app).merge(report_telemetry::routes(metrics, readiness.clone()));
+        Ok(Self { router: report_telemetry::observe(router, http_metrics), app, door, readiness })
+    }
+
+    /// Where it listens.
+    ///
+    /// Errors: the system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        axum::serve::Listener::local_addr(&self.door)
+    }
+
+    /// Serves until `stop` is cancelled, and then until everything is in order: requests under way are answered, pages are
+    /// told to come back. At most 15 s.
+    ///
+    /// Errors: the door broke.
+    pub async fn run(self, stop: CancellationToken) -> io::Result<()> {
+        let Self { app, door, router, readiness } = self;
+        let ends = app.ends.clone();
+        let listening = tokio::spawn({
+            let app = app.clone();
+            async move { app.fanout.listen(&app.store, &app.ends).await }
+        });
+        let looking = tokio::spawn(look(app.clone()));
+        let serving = axum::serve(door, router).with_graceful_shutdown(ends.clone().cancelled_owned());
+        let mut serving = tokio::spawn(serving.into_future());
+        let ended = tokio::select! {
+            ended = &mut serving => Some(ended),
+            () = stop.cancelled() => None,
+        };
+        readiness.drain();
+        ends.cancel();
+        let ended = match ended {
+            Some(ended) => Ok(ended),
+            None => tokio::time::timeout(DRAIN, serving).await,
+        };
+        if tokio::time::timeout(GOODBYES, app.fanout.empty()).await.is_err() {
+            tracing::warn!(pages = app.fanout.places(), "some pages were not sent away in time");
+        }
+        listening.abort();
+        looking.abort();
+        match ended {
+            Ok(Ok(served)) => served,
+            Ok(Err(error)) => Err(io::Error::other(error)),
+            Err(_) => {
+                tracing::warn!("some requests were not answered in time");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What must hold before browsers are sent here.
+fn readiness(app: &App) -> Readiness {
+    let (asked, listens) = (app.clone(), app.clone());
+    Readiness::new()
+        .with("redis", move || {
+            let app = asked.clone();
+            async move { if app.store.answers().await { Ok(()) } else { Err("does not answer".to_owned()) } }
+        })
+        .with("wake-ups", move || {
+            let listens = listens.fanout.listens();
+            async move { if listens { Ok(()) } else { Err("the connection that listens to Redis is away".to_owned()) } }
+        })
+}
+
+/// Looks now and then whether Redis answers, for the figure.
+async fn look(app: App) {
+    loop {
+        app.figures.redis.set(app.store.answers().await);
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Lets the process have as many files as it may: each open page is one.
+fn raise_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
