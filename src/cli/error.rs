@@ -174,6 +174,24 @@ pub enum CliError {
         /// What it did instead.
         error: ClientError,
     },
+    /// Nobody is let in.
+    #[error("there is no address: {error}")]
+    Link {
+        /// The environment.
+        env: EnvName,
+        /// Why not.
+        error: String,
+    },
+    /// The runner's program did not do what it was asked.
+    #[error("{said}")]
+    Queue {
+        /// The environment.
+        env: EnvName,
+        /// Whether the words were wrong.
+        usage: bool,
+        /// What it said.
+        said: String,
+    },
     /// The secrets cannot be read.
     #[error("{error}")]
     Secrets {

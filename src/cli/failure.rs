@@ -68,6 +68,16 @@ pub fn report(error: &CliError) -> Report {
             of(ExitCode::Precondition, &[&format!("reportctl status -e {env}"), &format!("reportctl up -e {env}")])
                 .of_env(env)
         }
+        CliError::Link { env, .. } => of(
+            ExitCode::Failed,
+            &["reportctl user link NAME --mail ADDRESS", &format!("reportctl logs requestor -e {env}")],
+        )
+        .of_env(env),
+        CliError::Queue { env, usage: true, .. } => of(ExitCode::Usage, &["reportctl queue --help"]).of_env(env),
+        CliError::Queue { env, usage: false, .. } => {
+            of(ExitCode::Failed, &[&format!("reportctl queue -e {env} status"), &format!("reportctl status -e {env}")])
+                .of_env(env)
+        }
         CliError::AgentAnswer { env, .. } => {
             of(ExitCode::Failed, &[&format!("reportctl status -e {env}"), &format!("reportctl up -e {env}")])
                 .of_env(env)

@@ -18,6 +18,7 @@ mod logs;
 mod man;
 mod open;
 mod plan;
+mod queue;
 mod render;
 mod run;
 mod schema;
@@ -27,6 +28,7 @@ mod site;
 mod smoke;
 mod status;
 mod up;
+mod user;
 mod validate;
 mod version;
 
@@ -71,6 +73,8 @@ enum Verb {
     Smoke(smoke::SmokeArgs),
     Logs(logs::LogsArgs),
     Open(open::OpenArgs),
+    User(user::UserArgs),
+    Queue(queue::QueueArgs),
     Doctor(doctor::DoctorArgs),
     Env(env::EnvArgs),
     #[command(hide = true)]
@@ -105,6 +109,8 @@ impl Verb {
             | Self::Smoke(_)
             | Self::Logs(_)
             | Self::Open(_)
+            | Self::User(_)
+            | Self::Queue(_)
             | Self::Render(_)
             | Self::Status(_)
             | Self::Doctor(_) => Place::Project,
@@ -206,6 +212,8 @@ fn given(verb: &Verb) -> Given {
         Verb::Smoke(args) => args.shared.clone().into(),
         Verb::Logs(args) => args.shared.clone().into(),
         Verb::Open(args) => args.shared.clone().into(),
+        Verb::User(user::UserArgs { verb: user::UserVerb::Link(args) }) => args.shared.clone().into(),
+        Verb::Queue(args) => args.shared.clone().into(),
         Verb::Status(args) => args.shared.clone().into(),
         Verb::Doctor(args) => args.shared.clone().into(),
         Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => args.shared.clone().into(),
@@ -229,6 +237,8 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Smoke(args) => smoke::run(args, session),
         Verb::Logs(args) => logs::run(args, session),
         Verb::Open(args) => open::run(args, session),
+        Verb::User(user::UserArgs { verb: user::UserVerb::Link(args) }) => user::link(args, session),
+        Verb::Queue(args) => queue::run(args, session),
         Verb::Status(args) => status::run(args, session),
         Verb::Doctor(args) => doctor::run(args, session),
         Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => env::list(args, session),

@@ -2,7 +2,7 @@
 
 use super::args::{InEnv, component};
 use super::failure::CliError;
-use super::site::{Site, is_not_drawn};
+use super::site::Site;
 use super::{ExitCode, Session};
 use crate::ui::{Output, json};
 use clap::Args;
@@ -10,8 +10,6 @@ use reportctl::exec::{self, Command};
 use reportctl::model::component::{ComponentName, PortKey};
 use reportctl::model::environment::secret_name;
 use reportctl::model::ids::EnvName;
-use reportctl::model::inventory::Observed;
-use reportctl::plan::wanted::{Outlook, outlook};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,30 +41,13 @@ struct Login {
 pub fn run(OpenArgs { component, print, shared: _ }: OpenArgs, session: &Session) -> Result<ExitCode, CliError> {
     let settings = session.settings()?;
     let site = Site::open(session, &settings.env)?;
-    let env = || site.env.name.clone();
     let facts = site.recall()?.facts;
     let runtime = super::runtime()?;
     let look = runtime.block_on(site.look(&facts, None))?;
-    if is_not_drawn(&look.id) {
-        return Err(CliError::NotUp { env: env() });
-    }
-    let wanted = match outlook(&site.inputs(&facts, &look)) {
-        Ok(Outlook::Run(wanted)) => wanted,
-        Ok(Outlook::Install(_)) => return Err(CliError::NotUp { env: env() }),
-        Err(error) => return Err(CliError::Plan { env: env(), error }),
-    };
+    let wanted = site.running(&facts, &look, component)?;
     let Some(native) = wanted.natives.get(&component) else {
-        let reason = wanted.skipped.get(&component).cloned();
-        let reason = reason.unwrap_or_else(|| "it is not part of this environment".to_owned());
-        return Err(CliError::NotThere { env: env(), component, reason });
+        return Err(CliError::Bug(format!("{component} runs and is not rendered")));
     };
-    let runs = match &look.inventory.agent {
-        Observed::Present(agent) => agent.services.contains_key(&component),
-        Observed::Absent | Observed::Unknown(_) => false,
-    };
-    if !runs {
-        return Err(CliError::NotThere { env: env(), component, reason: "it does not run".to_owned() });
-    }
     let login = login(component, &site.env.name).and_then(|(user, own)| {
         let file = site.paths.secret(&secret_name(component, own).ok()?);
         Some(Login { user, file })

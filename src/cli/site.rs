@@ -6,6 +6,7 @@ use super::settings;
 use reportctl::context::Context;
 use reportctl::fs::{self, Lock, LockError};
 use reportctl::journal::store::{self, Memory};
+use reportctl::model::component::ComponentName;
 use reportctl::model::environment::Environment;
 use reportctl::model::facts::Facts;
 use reportctl::model::ids::{EnvId, EnvName};
@@ -13,6 +14,7 @@ use reportctl::model::inventory::{Inventory, Observed};
 use reportctl::model::paths::Paths;
 use reportctl::observe;
 use reportctl::plan::step::Plan;
+use reportctl::plan::wanted::{Outlook, Wanted, outlook};
 use reportctl::plan::{Inputs, planner, teardown};
 use std::path::PathBuf;
 
@@ -116,6 +118,34 @@ impl<'a> Site<'a> {
             Aim::Down { keep_data } => teardown::down(&inputs, keep_data),
         };
         plan.map_err(|error| CliError::Plan { env: self.env.name.clone(), error })
+    }
+
+    /// What shall run here, of which `component` runs.
+    ///
+    /// Errors: the environment is not up, or the component does not run.
+    pub fn running<'b>(
+        &'b self,
+        facts: &'b Facts,
+        look: &'b Look,
+        component: ComponentName,
+    ) -> Result<Box<Wanted<'b>>, CliError> {
+        let env = || self.env.name.clone();
+        if is_not_drawn(&look.id) {
+            return Err(CliError::NotUp { env: env() });
+        }
+        let wanted = match outlook(&self.inputs(facts, look)) {
+            Ok(Outlook::Run(wanted)) => wanted,
+            Ok(Outlook::Install(_)) => return Err(CliError::NotUp { env: env() }),
+            Err(error) => return Err(CliError::Plan { env: env(), error }),
+        };
+        let runs = look.inventory.agent.present().is_some_and(|agent| agent.services.contains_key(&component));
+        let reason = match (wanted.natives.contains_key(&component), wanted.skipped.get(&component)) {
+            (true, _) if runs => return Ok(wanted),
+            (true, _) => "it does not run".to_owned(),
+            (false, Some(reason)) => reason.clone(),
+            (false, None) => "it is not part of this environment".to_owned(),
+        };
+        Err(CliError::NotThere { env: env(), component, reason })
     }
 
     /// Draws a new identity.

@@ -5,7 +5,7 @@ use super::failure::CliError;
 use super::run::{self, Run};
 use super::settings::Settings;
 use super::site::{Aim, Look, Site, is_not_drawn};
-use super::{ExitCode, Session, smoke};
+use super::{ExitCode, Session, smoke, user};
 use crate::ui::style::Paint;
 use crate::ui::{Output, evidence, human};
 use clap::Args;
@@ -111,6 +111,7 @@ async fn up(
     let done = result?;
     if session.output == Output::Human {
         show(session, site, &done);
+        show_way_in(session, site).await;
     }
     Ok(ExitCode::Ok)
 }
@@ -194,4 +195,21 @@ fn show(session: &Session, site: &Site, done: &Done) {
         "\nhow it does:  reportctl status -e {name}\na way in:     reportctl open -e {name} COMPONENT\nall gone:     \
          reportctl down -e {name}"
     ));
+}
+
+/// The address that lets whoever brought it up in at the page of reports. It goes to this person alone: no event, no
+/// journal and no JSON has it. That there is none takes nothing from what was done.
+async fn show_way_in(session: &Session<'_>, site: &Site<'_>) {
+    let made = async {
+        let facts = site.recall()?.facts;
+        let look = site.look(&facts, None).await?;
+        user::first(site, &facts, &look).await
+    };
+    match made.await {
+        Ok(Some((name, link))) => {
+            session.ui.out.line(&format!("\nreports, for {name}, once: {}", session.ui.out.paint.cyan(&link.url)));
+        }
+        Ok(None) => {}
+        Err(error) => session.ui.warn(&format!("nobody is let in yet: {error}")),
+    }
 }

@@ -1,8 +1,10 @@
 //! The one way to a component, and the one way to wait.
 
 mod direct;
+mod link;
 mod probe;
 pub mod wait;
 
 pub use direct::{Direct, Method, Query, ReachError, Reply, begin, redis_error};
+pub use link::{Link, LinkError, link};
 pub use probe::holds;

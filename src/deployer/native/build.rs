@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+/// What Cargo ends with when it cannot build.
+const CARGO_FAILED: i32 = 101;
+
 /// What is built.
 pub struct Build<'a> {
     /// The checkout.
@@ -48,25 +51,40 @@ pub async fn perform(native: &Native, build: &Build<'_>, notes: &Notes) -> Resul
         .cwd(build.checkout)
         .deadline(build.timeout.saturating_sub(Duration::from_secs(3)).max(build.timeout / 2));
     notes.say(format!("cargo builds in {}; the first time that takes minutes", build.checkout.display()));
-    exec::start(command).await.map_err(|error| failed(build, &error))?;
+    let output = exec::start(command.accept(&[0, CARGO_FAILED])).await.map_err(|error| failed(build, &error))?;
+    if output.code == CARGO_FAILED {
+        return Err(not_built(build, &output.stderr));
+    }
     for record in &records {
         fs::write(record, format!("{}\n", build.sources).as_bytes(), 0o644)?;
     }
     Ok(())
 }
 
-/// What Cargo said is kept as a whole, since the end of it may not tell the cause.
 fn failed(build: &Build<'_>, error: &ExecError) -> Failure {
     let kind = match error {
         ExecError::NotFound { .. } => FailureKind::ForeignTool,
         ExecError::Deadline { .. } => FailureKind::Timeout,
         _ => FailureKind::Failed,
     };
-    let failure = Failure::new(kind, error.to_string()).advice(
+    keep(build, error.tail(), Failure::new(kind, error.to_string()))
+}
+
+/// Cargo's own words: the first error, which is mostly the cause of the others.
+fn not_built(build: &Build<'_>, said: &str) -> Failure {
+    let first = said.lines().skip_while(|line| !line.starts_with("error"));
+    let first: Vec<&str> = first.take_while(|line| !line.is_empty()).take(20).collect();
+    let cause = if first.is_empty() { "it does not say why".to_owned() } else { first.join("\n") };
+    keep(build, said, Failure::new(FailureKind::Failed, format!("cargo cannot build the services: {cause}")))
+}
+
+/// Keeps what Cargo said, as far as it was kept at all: its last 64 KiB.
+fn keep(build: &Build<'_>, said: &str, failure: Failure) -> Failure {
+    let failure = failure.advice(
         "mend that and type the same command again; `requestor: {enabled: false}` and `runner: {enabled: false}` in the \
          environment's file leave the services out",
     );
     let kept = build.log.parent().is_some_and(|folder| fs::ensure_dir(folder, 0o700).is_ok())
-        && fs::replace(build.log, error.tail().as_bytes(), 0o600).is_ok();
+        && fs::replace(build.log, said.as_bytes(), 0o600).is_ok();
     if kept { failure.evidence(build.log) } else { failure }
 }

@@ -92,6 +92,8 @@ pub fn native(view: &View<'_>) -> Result<Native, RenderError> {
         format!("--web.console.templates={}", text(&consoles)?),
         // The page needs no libraries: this folder has none.
         format!("--web.console.libraries={}", text(&consoles)?),
+        // The services tell with their figures which trace was counted; without this Prometheus forgets it.
+        "--enable-feature=exemplar-storage".to_owned(),
         // By default any page in a browser on this machine may read everything.
         format!("--web.cors.origin=http://(127\\.0\\.0\\.1|localhost):{port}"),
     ];
