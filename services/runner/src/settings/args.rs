@@ -76,6 +76,12 @@ pub struct ServeArgs {
     /// The most workers
     #[arg(long, value_name = "N", env = "REPORT_WORKERS_MAX", default_value = "32")]
     pub workers_max: String,
+    /// How many of one user's reports may wait in front or run at once; the others wait aside. 0 for no limit
+    #[arg(long, value_name = "N", env = "REPORT_PER_USER", default_value = "10")]
+    pub per_user: String,
+    /// How many callbacks are delivered at once
+    #[arg(long, value_name = "N", env = "REPORT_DELIVERIES", default_value = "16")]
+    pub deliveries: String,
     /// At most so many reports of a type at once, such as gage-calibration=4; 8 for those that read a source when
     /// nothing is said, and no limit for others. It bounds the memory: a source's rows are held while its report runs
     #[arg(long = "limit", value_name = "TYPE=N", env = "REPORT_LIMITS", value_delimiter = ',')]
@@ -106,6 +112,7 @@ pub enum LogFormat {
 
 /// What `queue` is told.
 #[derive(Debug, Clone, Args)]
+#[command(mut_args(|arg| arg.global(true)))]
 pub struct QueueArgs {
     /// What to do with them.
     #[command(subcommand)]
@@ -114,10 +121,10 @@ pub struct QueueArgs {
     #[command(flatten)]
     pub redis: RedisArgs,
     /// Which queue; all of them for `status`, `reports` for the others, when nothing is said
-    #[arg(long, value_enum, global = true)]
+    #[arg(long, value_enum)]
     pub queue: Option<QueueName>,
     /// How the answer is written
-    #[arg(short, long, value_enum, global = true, default_value = "human")]
+    #[arg(short, long, value_enum, default_value = "human")]
     pub output: Output,
 }
 

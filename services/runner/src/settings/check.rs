@@ -5,6 +5,7 @@ use super::secret::{self, Secret};
 use super::{Problem, Problems};
 use crate::scale::Limits;
 use report_model::catalog::ReportType;
+use report_queue::Connection;
 use report_webhook::Secrets;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -51,6 +52,10 @@ pub struct Settings {
     pub advertise: Url,
     /// The fewest and the most workers.
     pub workers: Limits,
+    /// How many of one user's reports may wait in front or run at once; none for no limit.
+    pub per_user: Option<u32>,
+    /// How many callbacks are delivered at once.
+    pub deliveries: u32,
     /// How many reports of a type may run at once; no limit for those that are not here.
     pub limits: BTreeMap<ReportType, u32>,
     /// How long a report may run.
@@ -66,6 +71,12 @@ pub struct Settings {
 }
 
 impl Redis {
+    /// How a queue is told.
+    pub fn connection(&self) -> Connection {
+        let password = self.password.as_ref().map(|password| password.reveal().to_owned());
+        Connection { url: self.url.clone(), user: self.user.clone(), password }
+    }
+
     /// Checks where Redis is said to be.
     ///
     /// # Errors
@@ -117,6 +128,8 @@ impl Reader {
             self.token("--results-token-file", "REPORT_RESULTS_TOKEN_FILE", args.results_token_file.as_deref());
         let advertise = self.advertise(args.advertise_url.as_deref(), listen);
         let workers = self.workers(&args.workers_min, &args.workers_max);
+        let per_user = self.number("--per-user", "REPORT_PER_USER", &args.per_user, 0..=MOST_WORKERS);
+        let deliveries = self.number("--deliveries", "REPORT_DELIVERIES", &args.deliveries, 1..=1000);
         let limits = self.limits(&args.limits);
         let run_timeout = self.seconds("--run-timeout", "REPORT_RUN_TIMEOUT", &args.run_timeout, 1..=86_400);
         let drain = self.seconds("--drain", "REPORT_DRAIN", &args.drain, 0..=3600);
@@ -134,9 +147,11 @@ impl Reader {
             results_dir: args.results_dir.clone(),
             advertise: advertise?,
             workers: workers?,
+            per_user: Some(per_user?).filter(|limit| *limit > 0),
+            deliveries: deliveries?,
             limits,
             run_timeout: run_timeout?,
-            sources: args.sources.clone(),
+            sources: args.sources.iter().filter(|source| !source.trim().is_empty()).cloned().collect(),
             drain: drain?,
             log_format: args.log_format,
             warnings: Vec::new(),
@@ -276,7 +291,7 @@ impl Reader {
         let (flag, variable) = ("--limit", "REPORT_LIMITS");
         let mut limits: BTreeMap<_, _> =
             [ReportType::GageCalibration, ReportType::MovingAverage].map(|kind| (kind, DEFAULT_LIMIT)).into();
-        for text in said {
+        for text in said.iter().filter(|text| !text.trim().is_empty()) {
             let (kind, number) = text.split_once('=').unwrap_or((text, ""));
             let Some(kind) = ReportType::parse(kind.trim()) else {
                 let known = ReportType::ALL.map(ReportType::as_str).join(", ");

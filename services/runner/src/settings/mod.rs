@@ -28,7 +28,7 @@ impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, Problem { flag, variable, text }) in self.0.iter().enumerate() {
             let end = if index + 1 == self.0.len() { "" } else { "\n" };
-            write!(f, "{flag} ({variable}): {text}{end}")?;
+            write!(f, "  {flag} ({variable}): {text}{end}")?;
         }
         Ok(())
     }

@@ -1,0 +1,181 @@
+//! The runs of reports that go on now: their spans, their figures, and how long they take.
+
+use super::context;
+use report_queue::{Claimed, JobId, Observer, Outcome, TraceContext};
+use report_telemetry::{JobMetrics, JobOutcome, JobRun, add_link, consumer_span};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tracing::Span;
+
+/// How much the latest run counts in the average.
+const WEIGHT: f64 = 0.2;
+/// What a run is thought to take before one has ended.
+const UNKNOWN: Duration = Duration::from_secs(1);
+/// Of so many jobs that are to be tried again it is known where the attempt before stands in its trace.
+const REMEMBERED: usize = 1000;
+/// How long a process that is stuck may try to end well before it is ended.
+const LAST_CHANCE: Duration = Duration::from_secs(10);
+
+/// The runs that go on, and what is remembered of those before.
+pub struct Runs {
+    queue: &'static str,
+    metrics: JobMetrics,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    runs: HashMap<JobId, Run>,
+    average: Option<Duration>,
+    before: VecDeque<(JobId, TraceContext)>,
+}
+
+struct Run {
+    metrics: JobRun,
+    span: Span,
+    begun: Instant,
+}
+
+impl Runs {
+    /// No run of `queue` yet.
+    pub fn new(queue: &'static str, metrics: JobMetrics) -> Self {
+        Self { queue, metrics, state: Mutex::default() }
+    }
+
+    /// The span of a job that runs here; one that leads nowhere when it does not.
+    pub fn span(&self, id: &JobId) -> Span {
+        self.state().runs.get(id).map_or_else(Span::none, |run| run.span.clone())
+    }
+
+    /// How long a run takes: the average of those that ended, later ones counting more, or of those that go on when that
+    /// is longer.
+    pub fn run_time(&self) -> Duration {
+        let state = self.state();
+        let ages: Duration = state.runs.values().map(|run| run.begun.elapsed()).sum();
+        let running = u32::try_from(state.runs.len()).unwrap_or(u32::MAX).max(1);
+        state.average.unwrap_or(UNKNOWN).max(ages / running)
+    }
+
+    /// The queue's figures, for those who scrape.
+    pub fn metrics(&self) -> &JobMetrics {
+        &self.metrics
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The run of a job; a new one when it is not known that it runs.
+    fn take(&self, job: &Claimed) -> Run {
+        let known = self.state().runs.remove(&job.id);
+        known.unwrap_or_else(|| self.begin(job, Duration::ZERO))
+    }
+
+    fn begin(&self, job: &Claimed, waited: Duration) -> Run {
+        let TraceContext { parent, state } = &job.trace;
+        let span = consumer_span(self.queue, job.id.as_str(), job.attempt, parent, state);
+        let metrics = span.in_scope(|| self.metrics.start(&job.kind, waited));
+        Run { metrics, span, begun: Instant::now() }
+    }
+}
+
+impl State {
+    fn ran(&mut self, time: Duration) {
+        let average = self.average.map_or(time, |average| average.mul_f64(1.0 - WEIGHT) + time.mul_f64(WEIGHT));
+        self.average = Some(average);
+    }
+
+    fn remember(&mut self, id: JobId, trace: TraceContext) {
+        self.before.retain(|(other, _)| *other != id);
+        if self.before.len() == REMEMBERED {
+            self.before.pop_front();
+        }
+        self.before.push_back((id, trace));
+    }
+
+    fn recall(&mut self, id: &JobId) -> Option<TraceContext> {
+        let at = self.before.iter().position(|(other, _)| other == id)?;
+        self.before.remove(at).map(|(_, trace)| trace)
+    }
+}
+
+impl Observer for Runs {
+    fn claimed(&self, job: &Claimed, waited: Duration) {
+        let run = self.begin(job, waited);
+        let mut state = self.state();
+        if let Some(before) = state.recall(&job.id) {
+            add_link(&run.span, &before.parent, &before.state);
+        }
+        state.runs.insert(job.id.clone(), run);
+    }
+
+    fn finished(&self, job: &Claimed, outcome: &Outcome, ran: Duration) {
+        let Run { metrics, span, .. } = self.take(job);
+        let mut state = self.state();
+        if !matches!(outcome, Outcome::Postpone { .. }) {
+            state.ran(ran);
+        }
+        if matches!(outcome, Outcome::Retry { .. }) {
+            state.remember(job.id.clone(), context(&span));
+        }
+        drop(state);
+        let took = u64::try_from(ran.as_millis()).unwrap_or(u64::MAX);
+        let (id, report, attempt) = (job.id.as_str(), job.kind.as_str(), job.attempt);
+        span.in_scope(|| {
+            metrics.end(counted(outcome));
+            match outcome {
+                Outcome::Done { .. } => tracing::info!(id, report, attempt, took_ms = took, "report done"),
+                Outcome::Cancelled => tracing::info!(id, report, attempt, "report cancelled"),
+                Outcome::Retry { error, .. } => {
+                    tracing::warn!(id, report, attempt, error, "report failed, and is tried again");
+                }
+                Outcome::Fail { error } => tracing::error!(id, report, attempt, error, "report failed for good"),
+                Outcome::Postpone { .. } => tracing::debug!(id, report, "report postponed"),
+            }
+        });
+    }
+
+    fn lost(&self, job: &Claimed) {
+        let Run { metrics, span, .. } = self.take(job);
+        let id = job.id.as_str();
+        span.in_scope(|| {
+            metrics.end(JobOutcome::LetGo);
+            tracing::warn!(
+                id,
+                "this process was silent for too long: the report was given to another worker, whose run counts"
+            );
+        });
+    }
+
+    fn recovered(&self, runs: u64, given_up: u64) {
+        self.metrics.recovered(runs);
+        tracing::warn!(runs, given_up, "reports of a worker that died were taken over");
+    }
+
+    fn stuck(&self, problem: &str) {
+        end_soon(self.queue, problem);
+    }
+}
+
+/// Ends the process with status 1 a moment later, from a thread of its own: what is stuck may be all the others.
+pub fn end_soon(queue: &str, problem: &str) {
+    tracing::error!(queue, problem, "the workers are stuck, so this process ends; its supervisor starts it anew");
+    let end = || {
+        std::thread::park_timeout(LAST_CHANCE);
+        std::process::exit(1);
+    };
+    if std::thread::Builder::new().name("end".to_owned()).spawn(end).is_err() {
+        std::process::exit(1);
+    }
+}
+
+fn counted(outcome: &Outcome) -> JobOutcome {
+    match outcome {
+        Outcome::Done { .. } => JobOutcome::Done,
+        Outcome::Retry { .. } => JobOutcome::Retried,
+        Outcome::Fail { .. } => JobOutcome::Failed,
+        Outcome::Postpone { .. } => JobOutcome::LetGo,
+        Outcome::Cancelled => JobOutcome::Cancelled,
+    }
+}
