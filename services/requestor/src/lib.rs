@@ -10,6 +10,7 @@ pub mod http;
 pub mod listener;
 pub mod log;
 pub mod metrics;
+pub mod notify;
 pub mod rate;
 pub mod reports;
 pub mod results;
