@@ -55,6 +55,8 @@ impl Control {
                 _ = tick.tick() => {}
                 () = self.wake.notified() => {}
             }
+            // What an alert asked for does not wait for a queue that may be away.
+            self.apply(self.locked(|scaler| scaler.decide(self.began.elapsed())), crew);
             let stats = queue.stats().await;
             match &stats {
                 Ok(stats) => crew.measured(Ok(stats)),
