@@ -18,7 +18,14 @@ const CLAIM_MOST: usize = 1000;
 pub async fn fetch<H: Handler>(crew: Arc<Crew>, handler: Arc<H>, stop: CancellationToken) {
     let bell = Bell::new(&crew.queue);
     let mut failures = 0;
-    let mut limit_written = false;
+    while let Err(error) = crew.queue.write_limit().await {
+        crew.connected("claim", Some(&error.to_string()));
+        failures += 1;
+        pause(failures, &stop).await;
+        if stop.is_cancelled() {
+            return;
+        }
+    }
     while !stop.is_cancelled() {
         crew.progress.rest(Part::Fetch);
         let free = tokio::select! {
@@ -26,9 +33,6 @@ pub async fn fetch<H: Handler>(crew: Arc<Crew>, handler: Arc<H>, stop: Cancellat
             () = stop.cancelled() => break,
         };
         crew.progress.step(Part::Fetch);
-        if !limit_written {
-            limit_written = crew.queue.write_limit().await.is_ok();
-        }
         // It is not given up half-way: what the server handed out must be run.
         match crew.queue.claim(&crew.name, free.min(CLAIM_MOST)).await {
             Ok(Batch { handed, wait }) => {

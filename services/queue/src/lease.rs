@@ -90,6 +90,8 @@ pub struct End {
     pub delivery: Delivery,
     /// The job.
     pub id: JobId,
+    /// Whose job it is, for ends for good.
+    pub user: Option<String>,
     /// How it ends.
     pub how: How,
     /// The result, or what went wrong.
@@ -122,7 +124,8 @@ impl RedisQueue {
         let mut call = self.call(&script::FINISH);
         call.arg(ends.len());
         for end in ends {
-            call.arg(LANES[end.delivery.lane]).arg(&end.delivery.entry).arg(end.id.as_str()).arg(end.how.word());
+            call.arg(LANES[end.delivery.lane]).arg(&end.delivery.entry).arg(end.id.as_str());
+            call.arg(end.user.as_deref().unwrap_or_default()).arg(end.how.word());
             call.arg(&end.text).arg(wire::ms(end.delay)).arg(end.follow.len());
             for (prefix, id, job) in &end.follow {
                 call.arg(prefix);

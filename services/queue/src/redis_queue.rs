@@ -20,6 +20,7 @@ pub struct RedisQueue {
 
 struct Inner {
     settings: QueueSettings,
+    connection: Connection,
     client: redis::Client,
     link: Link,
     prefix: String,
@@ -34,12 +35,18 @@ impl RedisQueue {
         let client = connection.client()?;
         let link = Link::new(client.clone(), settings.patience);
         let prefix = wire::prefix(&settings.name);
-        Ok(Self { inner: Arc::new(Inner { settings, client, link, prefix }) })
+        let connection = connection.clone();
+        Ok(Self { inner: Arc::new(Inner { settings, connection, client, link, prefix }) })
     }
 
     /// How it behaves.
     pub fn settings(&self) -> &QueueSettings {
         &self.inner.settings
+    }
+
+    /// Where it is.
+    pub fn connection(&self) -> &Connection {
+        &self.inner.connection
     }
 
     pub(crate) fn client(&self) -> redis::Client {

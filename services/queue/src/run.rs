@@ -44,7 +44,8 @@ pub async fn run<H: Handler>(crew: Arc<Crew>, handler: Arc<H>, ticket: u64, reas
     } else {
         Vec::new()
     };
-    let end = end(delivery, claimed.id.clone(), how, delay, &outcome, follow);
+    let text = text(&outcome);
+    let end = End { delivery, id: claimed.id.clone(), user: claimed.user.clone(), how, text, delay, follow };
     if crew.slots.ending(ticket) {
         // It only fails when the one who tells is gone, and then the process ends.
         let _ = crew.ends.send(Finished { ticket, end, told: Some((Box::new(claimed), outcome, ran)) });
@@ -53,7 +54,8 @@ pub async fn run<H: Handler>(crew: Arc<Crew>, handler: Arc<H>, ticket: u64, reas
 
 /// The end of a run that was ended by force: another worker takes the job at once.
 pub fn given_back(ticket: u64, delivery: Delivery, id: JobId) -> Finished {
-    let end = End { delivery, id, how: How::Release, text: Vec::new(), delay: Duration::ZERO, follow: Vec::new() };
+    let (text, delay, follow) = (Vec::new(), Duration::ZERO, Vec::new());
+    let end = End { delivery, id, user: None, how: How::Release, text, delay, follow };
     Finished { ticket, end, told: None }
 }
 
@@ -121,20 +123,13 @@ fn follow_ups<H: Handler>(handler: &H, job: &Claimed, outcome: &Outcome) -> Vec<
     follow
 }
 
-fn end(
-    delivery: Delivery,
-    id: JobId,
-    how: How,
-    delay: Duration,
-    outcome: &Outcome,
-    follow: Vec<(String, JobId, NewJob)>,
-) -> End {
-    let text = match outcome {
+/// What is kept of an outcome.
+fn text(outcome: &Outcome) -> Vec<u8> {
+    match outcome {
         Outcome::Done { result } => result.clone(),
         Outcome::Retry { error, .. } | Outcome::Fail { error } => error[..error.floor_char_boundary(ERROR_MOST)].into(),
         Outcome::Postpone { .. } | Outcome::Cancelled => Vec::new(),
-    };
-    End { delivery, id, how, text, delay, follow }
+    }
 }
 
 #[cfg(test)]

@@ -43,19 +43,23 @@ local function limit_of(p)
   return tonumber(redis.call('GET', p .. 'per_user') or 0)
 end
 
--- Lines a job up, or parks it when its user has as many jobs inside as the limit says.
-local function let_in(p, id, user, priority)
+-- Finds a job its place: at the end of a lane, or aside when its user has as many jobs inside as the limit says. Returns
+-- what its hash says of that.
+local function place(p, id, user, priority)
   local limit = user ~= '' and limit_of(p) or 0
   if limit > 0 then
     local inside = p .. 'in:' .. user
     if redis.call('SCARD', inside) >= limit then
       redis.call('ZADD', p .. 'parked', 0, user .. '\0' .. RANKS[priority] .. id)
-      redis.call('HSET', p .. 'job:' .. id, 'state', 'parked')
-      return
+      return 'state', 'parked'
     end
     redis.call('SADD', inside, id)
   end
-  line_up(p, id, priority)
+  return 'state', 'queued', 'lane', priority, 'entry', redis.call('XADD', p .. priority, '*', 'job', id)
+end
+
+local function let_in(p, id, user, priority)
+  redis.call('HSET', p .. 'job:' .. id, place(p, id, user, priority))
 end
 
 -- Frees a job's place among those of its user, and lets in the next ones. More than one when the limit was raised.
@@ -73,10 +77,11 @@ local function let_out(p, id, user)
   end
 end
 
+-- Lets a job wait for its time. Returns what its hash says of that.
 local function put_off(p, id, due)
   redis.call('ZADD', p .. 'delayed', due, id)
-  redis.call('HSET', p .. 'job:' .. id, 'state', 'delayed')
   if redis.call('ZRANGE', p .. 'delayed', 0, 0)[1] == id then ring(p) end
+  return 'state', 'delayed'
 end
 
 -- Sends a job that will not be run any more to a worker once again, who puts in what follows from its end.
@@ -118,24 +123,29 @@ local function put(p, at, now, call)
     if first and first ~= id then return first end
   end
   if ARGV[at + 9] ~= '' then announce(call, ARGV[at + 9], ARGV[at + 10], ARGV[at + 11]) end
-  local fields = {'kind', ARGV[at + 1], 'payload', ARGV[at + 2], 'priority', ARGV[at + 4], 'queued', now}
-  for offset, name in pairs({[3] = 'user', [7] = 'trace', [8] = 'tracestate'}) do
-    if ARGV[at + offset] ~= '' then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = ARGV[at + offset]
-    end
+  local fields
+  if delay > 0 then
+    fields = {put_off(p, id, now + delay)}
+  else
+    fields = {place(p, id, user, ARGV[at + 4])}
   end
+  local function add(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  add('kind', ARGV[at + 1])
+  add('payload', ARGV[at + 2])
+  add('priority', ARGV[at + 4])
+  add('queued', now)
+  if user ~= '' then add('user', user) end
+  if ARGV[at + 7] ~= '' then add('trace', ARGV[at + 7]) end
+  if ARGV[at + 8] ~= '' then add('tracestate', ARGV[at + 8]) end
   redis.call('HSET', p .. 'job:' .. id, unpack(fields))
   redis.call('INCR', p .. 'accepted')
   if user ~= '' then
     redis.call('ZADD', p .. 'of:' .. user, 0, id)
     redis.call('ZREMRANGEBYRANK', p .. 'of:' .. user, 0, -JOBS_OF_USER - 1)
     redis.call('EXPIRE', p .. 'of:' .. user, DEAD_KEPT)
-  end
-  if delay > 0 then
-    put_off(p, id, now + delay)
-  else
-    let_in(p, id, user, ARGV[at + 4])
   end
   return id
 end
