@@ -1,0 +1,15 @@
+//! The service as browsers, the runner and people meet it: the real router on a real port, with a real Redis.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
+
+mod api;
+mod browser;
+mod events;
+mod hooks;
+mod limits;
+mod outages;
+mod proxy;
+mod results;
+mod service;
+mod sessions;
+mod sockets;
