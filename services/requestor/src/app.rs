@@ -5,7 +5,8 @@ use crate::fanout::Full;
 use crate::feed::{Feed, Start};
 use crate::hooks::Receiver;
 use crate::log::Logs;
-use crate::metrics::Figures;
+use crate::metrics::{Figures, Told};
+use crate::notify::{self, Notifications, NotifySettingsError};
 use crate::rate::Rate;
 use crate::runner::{Runner, RunnerError};
 use crate::sessions::{Session, Sessions};
@@ -32,6 +33,9 @@ pub enum AppError {
     /// With Redis.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// With those who are to be told.
+    #[error(transparent)]
+    Notify(#[from] NotifySettingsError),
     /// With the way to the runner.
     #[error(transparent)]
     Runner(#[from] RunnerError),
@@ -57,6 +61,10 @@ pub struct Parts {
     pub fanout: Fanout,
     /// How fast users may ask.
     pub rate: Rate,
+    /// Who tells people of alerts and failures.
+    pub notifications: Notifications,
+    /// What that is done through.
+    pub notices: RedisQueue,
     /// The receiver of the runner's webhooks.
     pub receiver: Receiver<RedisQueue>,
     /// The way to the runner, where it is known.
@@ -90,7 +98,16 @@ impl App {
         let store = Store::new(settings.redis.client()?)?;
         let queue = RedisQueue::connect(&settings.redis, QueueSettings::new(crate::reports::QUEUE))?;
         let logs = Logs::new(store.clone());
-        let receiver = Receiver { secrets: settings.webhook_secrets.clone(), queue: queue.clone(), logs: logs.clone() };
+        let notices = RedisQueue::connect(&settings.redis, notify::queue_settings())?;
+        let told = (metrics, Arc::new(Told::register(metrics)) as Arc<dyn report_webhook::Observer>);
+        let notifications =
+            Notifications::new(&settings.notify, store.clone(), notices.clone(), &settings.public_url, told)?;
+        let receiver = Receiver {
+            secrets: settings.webhook_secrets.clone(),
+            queue: queue.clone(),
+            logs: logs.clone(),
+            notifications: notifications.clone(),
+        };
         let runner = settings.runner.clone().map(|(url, token)| Runner::new(url, token)).transpose()?;
         Ok(Self(Arc::new(Parts {
             sessions: Sessions::new(store.clone(), settings.lifetimes),
@@ -102,6 +119,8 @@ impl App {
             queue,
             store,
             logs,
+            notifications,
+            notices,
             receiver,
             runner,
             patience,

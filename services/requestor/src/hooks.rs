@@ -4,6 +4,7 @@
 //! nothing and is answered as the first. Who is told follows from the job in the queue, not from the webhook.
 
 use crate::log::Logs;
+use crate::notify::Notifications;
 use crate::store::StoreError;
 use crate::trace;
 use crate::user::UserId;
@@ -67,6 +68,8 @@ pub struct Receiver<Q> {
     pub queue: Q,
     /// Where it is told.
     pub logs: Logs,
+    /// Who tells people of reports that failed.
+    pub notifications: Notifications,
 }
 
 impl<Q: Queue> Receiver<Q> {
@@ -83,6 +86,10 @@ impl<Q: Queue> Receiver<Q> {
         {
             error.truncate(end);
             error.push('…');
+        }
+        if event.kind == EventType::Failed {
+            // First, since it is safe twice: once the log says that the webhook is known, it is never tried again.
+            self.notifications.report_failed(&user, &event).await?;
         }
         let text = serde_json::to_string(&event).map_err(|error| HookError::Body(error.to_string()))?;
         let added = self.logs.add_once(&user, id.as_str(), &text, &trace::current().parent).await?;

@@ -4,11 +4,17 @@ use crate::app::App;
 use crate::http;
 use crate::listener::Door;
 use axum::Router;
+use report_queue::Workers;
 use report_telemetry::{HttpMetrics, Metrics, Readiness};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// So many notices are sent at once.
+const NOTICES: usize = 4;
 
 /// So many connections are taken beside those of open pages.
 const OTHERS: usize = 1024;
@@ -51,43 +57,41 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled, and then until everything is in order: requests under way are answered, pages are
-    /// told to come back. At most 15 s.
+    /// told to come back, notices under way are sent or given back. At most 30 s.
     ///
-    /// Errors: the door broke.
+    /// Errors: the door broke, or there is no thread for sending notices.
     pub async fn run(self, stop: CancellationToken) -> io::Result<()> {
         let Self { app, door, router, readiness } = self;
-        let ends = app.ends.clone();
-        let listening = tokio::spawn({
-            let app = app.clone();
-            async move { app.fanout.listen(&app.store, &app.ends).await }
-        });
-        let looking = tokio::spawn(look(app.clone()));
-        let serving = axum::serve(door, router).with_graceful_shutdown(ends.clone().cancelled_owned());
+        let telling = Workers::start(&app.notices, Arc::new(app.notifications.clone()), NOTICES, Arc::new(()))
+            .map_err(io::Error::other)?;
+        let behind = [tokio::spawn(listen(app.clone())), tokio::spawn(look(app.clone()))];
+        let serving = axum::serve(door, router).with_graceful_shutdown(app.ends.clone().cancelled_owned());
         let mut serving = tokio::spawn(serving.into_future());
         let ended = tokio::select! {
-            ended = &mut serving => Some(ended),
-            () = stop.cancelled() => None,
+            () = stop.cancelled() => Ok(()),
+            why = telling.stuck() => Err(io::Error::other(format!("sending notices is stuck: {why}"))),
+            broke = &mut serving => return broke.unwrap_or_else(|error| Err(io::Error::other(error))),
         };
         readiness.drain();
-        ends.cancel();
-        let ended = match ended {
-            Some(ended) => Ok(ended),
-            None => tokio::time::timeout(DRAIN, serving).await,
-        };
+        app.ends.cancel();
+        let telling = tokio::spawn(telling.drain(DRAIN));
+        if tokio::time::timeout(DRAIN, serving).await.is_err() {
+            tracing::warn!("some requests were not answered in time");
+        }
         if tokio::time::timeout(GOODBYES, app.fanout.empty()).await.is_err() {
             tracing::warn!(pages = app.fanout.places(), "some pages were not sent away in time");
         }
-        listening.abort();
-        looking.abort();
-        match ended {
-            Ok(Ok(served)) => served,
-            Ok(Err(error)) => Err(io::Error::other(error)),
-            Err(_) => {
-                tracing::warn!("some requests were not answered in time");
-                Ok(())
-            }
+        if let Err(error) = telling.await {
+            tracing::error!(%error, "sending notices did not end in order");
         }
+        behind.iter().for_each(JoinHandle::abort);
+        ended
     }
+}
+
+/// Keeps listening to Redis for those who have a page open.
+async fn listen(app: App) {
+    app.fanout.listen(&app.store, &app.ends).await;
 }
 
 /// What must hold before browsers are sent here.

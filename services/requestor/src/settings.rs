@@ -1,5 +1,6 @@
 //! What the service is told: flags, or the environment variables that `--help` names. Secrets are paths to files.
 
+use crate::notify::{NotifyFlags, NotifySettings, NotifySettingsError};
 use crate::secret::{Secret, SecretError};
 use crate::sessions::Lifetimes;
 use clap::Parser;
@@ -63,6 +64,10 @@ pub struct Flags {
     #[arg(long, env = "REPORT_LOG_FORMAT", default_value_t, value_name = "json|text")]
     pub log_format: LogFormat,
 
+    /// Whom to tell of alerts and failures.
+    #[command(flatten)]
+    pub notify: NotifyFlags,
+
     /// The limits.
     #[command(flatten)]
     pub limits: LimitFlags,
@@ -103,6 +108,9 @@ pub enum SettingsError {
     /// A secret is not to be had.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// Nobody can be told as it was said.
+    #[error(transparent)]
+    Notify(#[from] NotifySettingsError),
     /// The webhooks' secrets are not as they have to be.
     #[error("{path}: {source}")]
     Webhook {
@@ -150,6 +158,8 @@ pub struct Settings {
     pub admin_token: Option<Secret>,
     /// Where large results are, and what is shown there.
     pub runner: Option<(Url, Secret)>,
+    /// Whom to tell of alerts and failures.
+    pub notify: NotifySettings,
     /// How long links and sessions last.
     pub lifetimes: Lifetimes,
     /// Calls a second, and at once, of one user.
@@ -187,6 +197,7 @@ impl Settings {
             alerts_token: secret(&flags.alerts_token_file)?,
             admin_token: secret(&flags.admin_token_file)?,
             runner,
+            notify: NotifySettings::resolve(&flags.notify)?,
             lifetimes: Lifetimes {
                 link: Duration::from_secs(limits.link_minutes * 60),
                 session,

@@ -73,11 +73,15 @@ fn people() -> Router<App> {
         .route("/api/reports/{id}/result.json", get(reports::json))
         .route("/api/reports/{id}/result.csv", get(reports::csv))
         .route("/api/reports/{id}/result.html", get(reports::html))
+        .route("/api/alerts", get(hooks::alerts))
         .route("/api/events", get(events::events))
         .route("/api/socket", get(socket::socket))
 }
 
 /// The doors for other programs, each with its own proof.
 fn machines() -> Router<App> {
-    Router::new().route("/hooks/reports", post(hooks::reports)).route("/admin/links", post(account::make_link))
+    Router::new()
+        .route("/hooks/reports", post(hooks::reports))
+        .route("/hooks/alerts", post(hooks::take_alerts))
+        .route("/admin/links", post(account::make_link))
 }

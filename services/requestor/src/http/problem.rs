@@ -2,6 +2,7 @@
 
 use crate::fanout::Full;
 use crate::hooks::HookError;
+use crate::notify::AlertError;
 use crate::reports::ReportError;
 use crate::results::ResultError;
 use crate::sessions::SessionError;
@@ -177,6 +178,15 @@ impl From<ResultError> for Problem {
             ResultError::Damaged(_) => Self::broken(&error),
             ResultError::Report(error) => error.into(),
             ResultError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<AlertError> for Problem {
+    fn from(error: AlertError) -> Self {
+        match error {
+            AlertError::Payload(error) => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
+            AlertError::Store(error) => error.into(),
         }
     }
 }
