@@ -1,24 +1,26 @@
 //! Callbacks: each event of a report is sent to the requestor, signed, again and again until it has it.
 
+use super::attempts::Attempts;
 use super::{WEBHOOKS, context};
 use report_model::event::Event;
 use report_queue::{Claimed, Handler, Observer, Outcome, TraceContext};
-use report_telemetry::{WebhookMetrics, WebhookOutcome, add_link, client_span, consumer_span};
+use report_telemetry::{WebhookMetrics, WebhookOutcome, add_link, client_span, consumer_span, trace_id_in};
 use report_webhook::{AttemptKind, Endpoint, WebhookId};
 use std::time::Duration;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 /// Delivers the jobs of the queue `webhooks`.
 pub struct Deliveries {
     endpoint: Endpoint,
     server: String,
     route: String,
+    attempts: Attempts,
 }
 
 impl Deliveries {
     /// Delivers to `endpoint`, which is called `server` (a host, perhaps with a port) and `route` (a path) in traces.
     pub fn new(endpoint: Endpoint, server: String, route: String) -> Self {
-        Self { endpoint, server, route }
+        Self { endpoint, server, route, attempts: Attempts::default() }
     }
 
     async fn deliver(&self, job: Claimed) -> Outcome {
@@ -41,15 +43,18 @@ impl Handler for Deliveries {
     async fn run(&self, job: Claimed) -> Outcome {
         let TraceContext { parent, state } = &job.trace;
         let span = consumer_span(WEBHOOKS, job.id.as_str(), job.attempt, parent, state);
-        if job.attempt > 1 {
-            // Each attempt is a child of what asked for it; the attempts before have the same parent.
-            add_link(&span, parent, state);
+        if let Some(before) = self.attempts.recall(&job.id) {
+            add_link(&span, &before.parent, &before.state);
         }
-        let cancelled = job.cancelled.clone();
-        tokio::select! {
-            outcome = self.deliver(job).instrument(span) => outcome,
+        let (id, cancelled) = (job.id.clone(), job.cancelled.clone());
+        let outcome = tokio::select! {
+            outcome = self.deliver(job).instrument(span.clone()) => outcome,
             () = cancelled.cancelled() => Outcome::Cancelled,
+        };
+        if matches!(outcome, Outcome::Retry { .. }) {
+            self.attempts.remember(&id, context(&span));
         }
+        outcome
     }
 }
 
@@ -78,8 +83,9 @@ impl Observer for Told {
         let (id, event, attempt) = (job.id.as_str(), job.kind.as_str(), job.attempt);
         match outcome {
             Outcome::Fail { error } => {
-                let _in_trace = Span::current().entered();
-                tracing::error!(id, event, attempt, error, "a callback was given up; `queue requeue` tries it again");
+                let trace_id = trace_id_in(&job.trace.parent).unwrap_or_default();
+                let hint = "a callback was given up; `queue requeue --queue webhooks` tries it again";
+                tracing::error!(id, event, attempt, error, trace_id, "{hint}");
             }
             Outcome::Done { .. } => tracing::debug!(id, event, attempt, "callback delivered"),
             Outcome::Retry { .. } | Outcome::Postpone { .. } | Outcome::Cancelled => {}

@@ -1,5 +1,6 @@
 //! What is done with jobs: reports are made, callbacks are delivered.
 
+mod attempts;
 mod deliveries;
 mod library;
 mod reports;

@@ -1,9 +1,10 @@
 //! The runs of reports that go on now: their spans, their figures, and how long they take.
 
+use super::attempts::Attempts;
 use super::context;
 use report_queue::{Claimed, JobId, Observer, Outcome, TraceContext};
 use report_telemetry::{JobMetrics, JobOutcome, JobRun, add_link, consumer_span};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::Span;
@@ -12,8 +13,6 @@ use tracing::Span;
 const WEIGHT: f64 = 0.2;
 /// What a run is thought to take before one has ended.
 const UNKNOWN: Duration = Duration::from_secs(1);
-/// Of so many jobs that are to be tried again it is known where the attempt before stands in its trace.
-const REMEMBERED: usize = 1000;
 /// How long a process that is stuck may try to end well before it is ended.
 const LAST_CHANCE: Duration = Duration::from_secs(10);
 
@@ -21,6 +20,7 @@ const LAST_CHANCE: Duration = Duration::from_secs(10);
 pub struct Runs {
     queue: &'static str,
     metrics: JobMetrics,
+    attempts: Attempts,
     state: Mutex<State>,
 }
 
@@ -28,7 +28,6 @@ pub struct Runs {
 struct State {
     runs: HashMap<JobId, Run>,
     average: Option<Duration>,
-    before: VecDeque<(JobId, TraceContext)>,
 }
 
 struct Run {
@@ -40,7 +39,7 @@ struct Run {
 impl Runs {
     /// No run of `queue` yet.
     pub fn new(queue: &'static str, metrics: JobMetrics) -> Self {
-        Self { queue, metrics, state: Mutex::default() }
+        Self { queue, metrics, attempts: Attempts::default(), state: Mutex::default() }
     }
 
     /// The span of a job that runs here; one that leads nowhere when it does not.
@@ -85,41 +84,25 @@ impl State {
         let average = self.average.map_or(time, |average| average.mul_f64(1.0 - WEIGHT) + time.mul_f64(WEIGHT));
         self.average = Some(average);
     }
-
-    fn remember(&mut self, id: JobId, trace: TraceContext) {
-        self.before.retain(|(other, _)| *other != id);
-        if self.before.len() == REMEMBERED {
-            self.before.pop_front();
-        }
-        self.before.push_back((id, trace));
-    }
-
-    fn recall(&mut self, id: &JobId) -> Option<TraceContext> {
-        let at = self.before.iter().position(|(other, _)| other == id)?;
-        self.before.remove(at).map(|(_, trace)| trace)
-    }
 }
 
 impl Observer for Runs {
     fn claimed(&self, job: &Claimed, waited: Duration) {
         let run = self.begin(job, waited);
-        let mut state = self.state();
-        if let Some(before) = state.recall(&job.id) {
+        if let Some(before) = self.attempts.recall(&job.id) {
             add_link(&run.span, &before.parent, &before.state);
         }
-        state.runs.insert(job.id.clone(), run);
+        self.state().runs.insert(job.id.clone(), run);
     }
 
     fn finished(&self, job: &Claimed, outcome: &Outcome, ran: Duration) {
         let Run { metrics, span, .. } = self.take(job);
-        let mut state = self.state();
         if !matches!(outcome, Outcome::Postpone { .. }) {
-            state.ran(ran);
+            self.state().ran(ran);
         }
         if matches!(outcome, Outcome::Retry { .. }) {
-            state.remember(job.id.clone(), context(&span));
+            self.attempts.remember(&job.id, context(&span));
         }
-        drop(state);
         let took = u64::try_from(ran.as_millis()).unwrap_or(u64::MAX);
         let (id, report, attempt) = (job.id.as_str(), job.kind.as_str(), job.attempt);
         span.in_scope(|| {

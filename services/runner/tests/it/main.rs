@@ -8,3 +8,4 @@ mod forecast;
 mod serve;
 mod settings;
 mod stage;
+mod traces;
