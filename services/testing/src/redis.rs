@@ -38,9 +38,11 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts one with append-only persistence and no eviction, as the stack does, and waits until it answers.
+    /// Starts one with append-only persistence and no eviction, as the stack does, and waits until it answers. Which one:
+    /// Redis, or what `REPORT_TEST_SERVER` says.
     pub fn start() -> Self {
-        Self::start_as(Flavour::Redis)
+        let valkey = std::env::var("REPORT_TEST_SERVER").is_ok_and(|name| name == "valkey");
+        Self::start_as(if valkey { Flavour::Valkey } else { Flavour::Redis })
     }
 
     /// Starts one of `flavour`.
@@ -66,6 +68,12 @@ impl RedisServer {
     /// Ends it without warning.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ends it as a machine that goes down does: it writes out what it holds first.
+    pub fn stop(&mut self) {
+        kill_process(self.pid(), Signal::TERM).unwrap();
         self.child.wait().unwrap();
     }
 

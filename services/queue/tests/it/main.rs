@@ -2,5 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod cancel;
+mod death;
 mod life;
+mod order;
 mod support;
+mod trouble;
