@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "this is the tests' own crate")]
 
 mod certificates;
+pub mod faults;
 mod otlp;
 mod receiver;
 mod redis;

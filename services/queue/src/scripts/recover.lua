@@ -2,7 +2,6 @@
 -- time on a lease is looked at, how many deaths a job may cause, whether to tidy. Returns how many runs were taken back,
 -- how many of these jobs are given up, and in how many ms at the earliest a lease can run out.
 local lease, late, most = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local now = clock()
 local taken, given_up, wait = 0, 0, lease - late
 
 local function take_back(lane, entry)
@@ -16,11 +15,11 @@ local function take_back(lane, entry)
   taken = taken + 1
   local deaths = redis.call('HINCRBY', job, 'deaths', 1)
   if known[3] then
-    farewell(P, id, known[1] or '', known[3], now)
+    farewell(P, id, known[1] or '', known[3], clock())
   elseif deaths >= most then
     given_up = given_up + 1
     redis.call('HSET', job, 'error', 'whoever ran it died, ' .. deaths .. ' times')
-    farewell(P, id, known[1] or '', 'dead', now)
+    farewell(P, id, known[1] or '', 'dead', clock())
   else
     redis.call('HSET', job, 'error', 'the worker that ran it died')
     line_up(P, id, 'high')

@@ -81,8 +81,9 @@ async fn an_idle_worker_hears_at_once_and_asks_little() {
     let script = Script::new();
     let _workers = work(&queue, &script, 2);
     until("they listen", || async { listening(&server) }).await;
-    let commands = || {
-        let info: String = redis::cmd("INFO").arg("stats").query(&mut server.connection()).unwrap();
+    let mut connection = server.connection();
+    let mut commands = || {
+        let info: String = redis::cmd("INFO").arg("stats").query(&mut connection).unwrap();
         let line = info.lines().find_map(|line| line.strip_prefix("total_commands_processed:")).unwrap();
         line.trim().parse::<u64>().unwrap()
     };
