@@ -6,7 +6,7 @@ use super::lease::Wait;
 use super::link::Link;
 use super::redis_queue::RedisQueue;
 use redis::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The connection that is listened on.
 pub struct Bell {
@@ -22,11 +22,13 @@ impl Bell {
         Self { link: Link::new(queue.client(), longest + settings.patience), longest }
     }
 
-    /// Waits until something came, or is due, or the longest time to listen is over.
+    /// Waits until something came or is due, at the longest as long as the settings say. Says whether there is something to
+    /// look for.
     ///
     /// Errors: the connection failed.
-    pub async fn listen(&self, wait: &Wait) -> Result<(), QueueError> {
-        let time = wait.due.unwrap_or(self.longest).min(self.longest);
+    pub async fn listen(&self, wait: &Wait) -> Result<bool, QueueError> {
+        let left = wait.due.map(|due| due.saturating_duration_since(Instant::now()));
+        let time = left.unwrap_or(self.longest).min(self.longest);
         // To Redis, zero is for ever.
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
         let mut command = redis::cmd("XREAD");
@@ -37,6 +39,7 @@ impl Bell {
         for (_, after) in &wait.streams {
             command.arg(after);
         }
-        self.link.once(|mut line| async move { command.query_async::<Value>(&mut line).await }).await.map(drop)
+        let heard: Value = self.link.once(|mut line| async move { command.query_async(&mut line).await }).await?;
+        Ok(heard != Value::Nil || wait.due.is_some_and(|due| due <= Instant::now()))
     }
 }

@@ -1,7 +1,8 @@
 //! The loop that takes jobs: never more than there are free slots, so that nothing ages in a buffer.
 
 use super::bell::Bell;
-use super::lease::{Batch, Handed};
+use super::error::QueueError;
+use super::lease::{Batch, Handed, Wait};
 use super::link::back_off;
 use super::progress::Part;
 use super::queue::Handler;
@@ -40,17 +41,10 @@ pub async fn fetch<H: Handler>(crew: Arc<Crew>, handler: Arc<H>, stop: Cancellat
                 crew.connected("claim", None);
                 start(&crew, &handler, handed);
                 let Some(wait) = wait else { continue };
-                crew.progress.step(Part::Fetch);
-                let heard = tokio::select! {
-                    heard = bell.listen(&wait) => heard,
-                    () = stop.cancelled() => break,
-                };
-                if let Err(error) = heard {
+                if let Err(error) = listen(&crew, &bell, &wait, &stop).await {
                     crew.connected("listen", Some(&error.to_string()));
                     failures += 1;
                     pause(failures, &stop).await;
-                } else {
-                    crew.connected("listen", None);
                 }
             }
             Err(error) => {
@@ -61,6 +55,25 @@ pub async fn fetch<H: Handler>(crew: Arc<Crew>, handler: Arc<H>, stop: Cancellat
         }
     }
     crew.progress.rest(Part::Fetch);
+    if crew.unwanted() {
+        // What the last claim brought was not there yet when the others were told.
+        crew.slots.leave();
+    }
+}
+
+/// Listens until there is something to look for, or until `stop`.
+async fn listen(crew: &Crew, bell: &Bell, wait: &Wait, stop: &CancellationToken) -> Result<(), QueueError> {
+    loop {
+        crew.progress.step(Part::Fetch);
+        let heard = tokio::select! {
+            heard = bell.listen(wait) => heard?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        crew.connected("listen", None);
+        if heard {
+            return Ok(());
+        }
+    }
 }
 
 async fn pause(failures: u32, stop: &CancellationToken) {

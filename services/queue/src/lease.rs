@@ -7,7 +7,7 @@ use super::redis_queue::RedisQueue;
 use super::script;
 use super::wire::{self, LANES, bytes, list, number, text};
 use redis::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// One handing out of a job: an entry of a stream. Whoever holds its entry holds the lease; another handing out of the
@@ -51,7 +51,7 @@ pub struct Wait {
     /// Streams, and the entry of each after which everything is news.
     pub streams: Vec<(String, String)>,
     /// When the next delayed job is due; none when nothing is delayed.
-    pub due: Option<Duration>,
+    pub due: Option<Instant>,
 }
 
 /// How a delivery ends.
@@ -116,7 +116,7 @@ impl RedisQueue {
         let mut call = self.call(&script::CLAIM);
         call.arg(consumer).arg(wanted);
         let answer: Value = self.link().script(&call).await?;
-        self.read_batch(answer)
+        self.read_batch(answer, Instant::now())
     }
 
     /// Ends deliveries. Says for each whether it counted; those that did not were somebody else's by then.
@@ -151,7 +151,7 @@ impl RedisQueue {
         self.link().script(&call).await
     }
 
-    fn read_batch(&self, answer: Value) -> Result<Batch, QueueError> {
+    fn read_batch(&self, answer: Value, answered: Instant) -> Result<Batch, QueueError> {
         let mut answer = list(answer)?.into_iter();
         let mut next = || answer.next().unwrap_or(Value::Nil);
         let now = number(next())?;
@@ -167,8 +167,8 @@ impl RedisQueue {
             streams.extend(LANES.iter().map(|lane| format!("{}{lane}", self.prefix())).zip(heads));
         }
         let due = text(next())?.parse::<f64>().ok();
-        // Between two thousandths it is due a moment too early, and looked for in vain.
-        let due = due.map(|due| Duration::from_millis((due as u64 + 1).saturating_sub(now)));
+        // By our clock, from the moment when the server told us its own; a ms later, or it would be looked for in vain.
+        let due = due.map(|due| answered + Duration::from_millis((due as u64 + 1).saturating_sub(now)));
         Ok(Batch { handed, wait: Some(Wait { streams, due }) })
     }
 }

@@ -67,7 +67,8 @@ pub struct QueueSettings {
     pub retry_first: Duration,
     /// No pause is drawn beyond this.
     pub retry_most: Duration,
-    /// How long an idle worker listens before it looks by itself. It only costs commands: what comes is heard at once.
+    /// How long an idle worker listens before it listens anew. What comes is heard at once; this bounds how long a connection
+    /// that is dead without a sign goes unnoticed.
     pub listen: Duration,
     /// How long a call may take in all, with its connecting anew, before it is an error.
     pub patience: Duration,

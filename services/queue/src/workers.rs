@@ -65,6 +65,11 @@ pub struct Crew {
 }
 
 impl Crew {
+    /// Whether nobody wants these workers any more.
+    pub(crate) fn unwanted(&self) -> bool {
+        self.gone.is_cancelled()
+    }
+
     /// Waits until nobody wants these workers and nothing is held.
     pub(crate) async fn over(&self) {
         self.gone.cancelled().await;

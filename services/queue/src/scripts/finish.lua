@@ -1,6 +1,7 @@
 -- Ends deliveries. ARGV: prefix, how many, and for each: lane, entry, name, user, how, text, delay in ms, how many jobs
 -- follow, and each of these: its queue's prefix and the job. Returns for each whether it counted: the acknowledgement is the
--- gate, and who comes second, after the lease was lost, changes nothing.
+-- gate, and who comes second, after the lease was lost, changes nothing. Who asks again, since the answer was lost, is told
+-- that it counted.
 local now = clock()
 local stopping = redis.call('EXISTS', P .. 'stop') == 1
 local counted = {}
@@ -20,6 +21,13 @@ local function conclude(id, user, how, text)
   let_out(P, id, user)
 end
 
+-- Whether this delivery ended the job before: the last entry of a job is that of its end.
+local function ended_by(id, entry)
+  local known = redis.call('HMGET', P .. 'job:' .. id, 'entry', 'state')
+  local over = known[2] == 'done' or known[2] == 'dead' or known[2] == 'cancelled'
+  return over and known[1] == entry
+end
+
 -- The job runs again, unless it was cancelled meanwhile.
 local function again(id, how, text, delay)
   local job = P .. 'job:' .. id
@@ -37,7 +45,7 @@ local function again(id, how, text, delay)
 end
 
 for index = 1, tonumber(ARGV[2]) do
-  local lane, entry, follow = P .. ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 7])
+  local first, lane, entry, follow = at, P .. ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 7])
   local ours = redis.call('XACK', lane, GROUP, entry)
   if ours == 1 then
     redis.call('XDEL', lane, entry)
@@ -53,6 +61,6 @@ for index = 1, tonumber(ARGV[2]) do
     if ours == 1 then put(ARGV[at], at + 1, now, redis.pcall) end
     at = at + 1 + JOB_WORDS
   end
-  counted[index] = ours
+  counted[index] = (ours == 1 or ended_by(ARGV[first + 2], entry)) and 1 or 0
 end
 return counted

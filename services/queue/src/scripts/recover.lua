@@ -2,7 +2,7 @@
 -- time on a lease is looked at, how many deaths a job may cause, whether to tidy. Returns how many runs were taken back,
 -- how many of these jobs are given up, and in how many ms at the earliest a lease can run out.
 local lease, late, most = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local taken, given_up, wait = 0, 0, lease - late
+local taken, given_up, wait = 0, 0, lease
 
 local function take_back(lane, entry)
   local id = redis.call('XRANGE', P .. lane, entry, entry)[1]
@@ -38,17 +38,21 @@ local function tidy(lane)
 end
 
 for _, lane in ipairs(LANES) do
-  local found = redis.pcall('XPENDING', P .. lane, GROUP, 'IDLE', late, '-', '+', 100)
-  if not found.err then
-    for _, pending in ipairs(found) do
-      if pending[3] >= lease then
-        take_back(lane, pending[1])
-      else
-        wait = math.min(wait, lease - pending[3])
-      end
-    end
-    if #found == 100 then wait = 0 end
-    if ARGV[5] == '1' then tidy(lane) end
+  local summary = redis.pcall('XPENDING', P .. lane, GROUP)
+  local found = {}
+  -- What is handed out from now on cannot run out within a lease.
+  if not summary.err and summary[1] > 0 then
+    wait = math.min(wait, lease - late)
+    found = redis.call('XPENDING', P .. lane, GROUP, 'IDLE', late, '-', '+', 100)
   end
+  for _, pending in ipairs(found) do
+    if pending[3] >= lease then
+      take_back(lane, pending[1])
+    else
+      wait = math.min(wait, lease - pending[3])
+    end
+  end
+  if #found == 100 then wait = 0 end
+  if ARGV[5] == '1' and not summary.err then tidy(lane) end
 end
 return {taken, given_up, wait}

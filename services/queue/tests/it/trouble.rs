@@ -60,9 +60,14 @@ async fn a_server_that_stood_still_for_longer_than_the_lease_loses_nothing_and_r
     until("both notice", || async { first.count("heartbeat broken") + second.count("heartbeat broken") == 2 }).await;
     assert!(matches!(queue.enqueue(job("done")).await, Err(QueueError::Away(_))), "callers hear of it in time");
     script.let_go(1);
+    let of_both = |words: &str| first.count(words) + second.count(words);
+    until("the end is told in vain", || async { of_both("finish broken") == 1 }).await;
     server.resume();
     reaches(&queue, &held, State::Done).await;
     assert_eq!(script.begun().iter().filter(|(text, _)| text == "hold").count(), 1);
+    // The end was told twice, since the answer to the first time was lost. It counted, and that is what is reported.
+    until("the end is reported", || async { of_both(&format!("finished {held}")) == 1 }).await;
+    assert_eq!(of_both(&format!("lost {held}")), 0);
     let after = put(&queue, job("done after")).await;
     reaches(&queue, &after, State::Done).await;
 }
