@@ -131,9 +131,9 @@ impl Parts {
     ) -> Result<Self, ServeError> {
         let connection = settings.redis.connection();
         let types = ReportType::ALL.map(ReportType::as_str);
-        let runs = Arc::new(Runs::new(REPORTS, JobMetrics::register(metrics, &types)));
+        let control = Arc::new(Control::new(Scaler::new(settings.workers), WorkerMetrics::register(metrics)));
+        let runs = Arc::new(Runs::new(REPORTS, JobMetrics::register(metrics, &types), Arc::clone(&control)));
         let told = Arc::new(Told::new(WebhookMetrics::register(metrics)));
-        let control = Control::new(Scaler::new(settings.workers), WorkerMetrics::register(metrics));
         let up = Arc::new(AtomicBool::new(false));
         let redis = Redis { up: Arc::clone(&up), metrics: RedisMetrics::register(metrics) };
 
@@ -157,7 +157,7 @@ impl Parts {
             reports: Workers::start(&queue, Arc::new(handler), workers, Arc::clone(&runs) as _)?,
             callbacks: Workers::start(&webhooks, Arc::new(deliveries), settings.deliveries as usize, told)?,
             queue,
-            control: Arc::new(control),
+            control,
             presence: Presence::new(&connection, JobId::fresh()?.to_string(), sources)?,
             runs,
             results,

@@ -4,13 +4,16 @@ use super::payload::Payload;
 use super::scaler::{Decision, Direction, Load, Reason, Scaler};
 use report_queue::{Queue, Stats};
 use report_telemetry::WorkerMetrics;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::timeout;
 
 /// How often the runner looks at its queue by itself.
 pub const TICK: Duration = Duration::from_secs(2);
+/// How often it looks while nothing happens: it costs an idle Redis two dozen small commands each time.
+pub const IDLE_TICK: Duration = Duration::from_secs(10);
 
 /// What the loop asks for and sets.
 pub trait Crew: Send + Sync {
@@ -28,6 +31,8 @@ pub trait Crew: Send + Sync {
 pub struct Control {
     scaler: Mutex<Scaler>,
     wake: Notify,
+    /// Whether nothing happened when the loop looked last.
+    idle: AtomicBool,
     began: Instant,
     metrics: WorkerMetrics,
 }
@@ -35,7 +40,13 @@ pub struct Control {
 impl Control {
     /// Begins with what `scaler` begins with.
     pub fn new(scaler: Scaler, metrics: WorkerMetrics) -> Self {
-        Self { scaler: Mutex::new(scaler), wake: Notify::new(), began: Instant::now(), metrics }
+        Self {
+            scaler: Mutex::new(scaler),
+            wake: Notify::new(),
+            idle: AtomicBool::new(false),
+            began: Instant::now(),
+            metrics,
+        }
     }
 
     /// Takes what an alertmanager told, and makes the loop look now. It does not wait for anything.
@@ -46,15 +57,17 @@ impl Control {
         self.wake.notify_one();
     }
 
+    /// Something happened: a job was taken, a connection broke. When the loop has gone to a slow pace, it looks now.
+    pub fn noticed(&self) {
+        if self.idle.swap(false, Ordering::Relaxed) {
+            self.wake.notify_one();
+        }
+    }
+
     /// Measures and decides for ever. While the queue cannot be asked, alerts still count.
     pub async fn run(&self, queue: &impl Queue, crew: &impl Crew) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut accepted = 0;
         loop {
-            tokio::select! {
-                _ = tick.tick() => {}
-                () = self.wake.notified() => {}
-            }
             // What an alert asked for does not wait for a queue that may be away.
             self.apply(self.locked(|scaler| scaler.decide(self.began.elapsed())), crew);
             let stats = queue.stats().await;
@@ -62,16 +75,27 @@ impl Control {
                 Ok(stats) => crew.measured(Ok(stats)),
                 Err(error) => crew.measured(Err(&error.to_string())),
             }
-            let now = self.began.elapsed();
-            let decision = self.locked(|scaler| {
-                if let Ok(Stats { accepted, waiting, .. }) = stats {
-                    let (run_time, runners) = (crew.run_time(), crew.runners());
-                    scaler.observe(now, Load { accepted, waiting, run_time, runners });
-                }
-                scaler.decide(now)
-            });
+            let decision = self.decide(stats.as_ref().ok(), crew);
             self.apply(decision, crew);
+            let quiet = stats.is_ok_and(|stats| {
+                let news = std::mem::replace(&mut accepted, stats.accepted) != stats.accepted;
+                !news && stats.waiting == 0 && stats.running == 0 && decision.workers == decision.wanted
+            });
+            self.idle.store(quiet, Ordering::Relaxed);
+            // However many wake it meanwhile, it looks once. That the time is over is no error.
+            let _ = timeout(if quiet { IDLE_TICK } else { TICK }, self.wake.notified()).await;
         }
+    }
+
+    fn decide(&self, stats: Option<&Stats>, crew: &impl Crew) -> Decision {
+        let now = self.began.elapsed();
+        self.locked(|scaler| {
+            if let Some(Stats { accepted, waiting, .. }) = stats {
+                let (run_time, runners) = (crew.run_time(), crew.runners());
+                scaler.observe(now, Load { accepted: *accepted, waiting: *waiting, run_time, runners });
+            }
+            scaler.decide(now)
+        })
     }
 
     fn apply(&self, decision: Decision, crew: &impl Crew) {

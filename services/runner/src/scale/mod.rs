@@ -8,6 +8,6 @@ mod floors;
 mod payload;
 mod scaler;
 
-pub use control::{Control, Crew, TICK};
+pub use control::{Control, Crew};
 pub use payload::{Alert, Payload, PayloadError, Status};
 pub use scaler::{Decision, Direction, Limits, Load, Reason, Scaler};

@@ -2,10 +2,11 @@
 
 use super::attempts::Attempts;
 use super::context;
+use crate::scale::Control;
 use report_queue::{Claimed, JobId, Observer, Outcome, TraceContext};
 use report_telemetry::{JobMetrics, JobOutcome, JobRun, add_link, consumer_span};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::Span;
 
@@ -20,6 +21,7 @@ const LAST_CHANCE: Duration = Duration::from_secs(10);
 pub struct Runs {
     queue: &'static str,
     metrics: JobMetrics,
+    control: Arc<Control>,
     attempts: Attempts,
     state: Mutex<State>,
 }
@@ -37,9 +39,9 @@ struct Run {
 }
 
 impl Runs {
-    /// No run of `queue` yet.
-    pub fn new(queue: &'static str, metrics: JobMetrics) -> Self {
-        Self { queue, metrics, attempts: Attempts::default(), state: Mutex::default() }
+    /// No run of `queue` yet. `control` is told when something happens.
+    pub fn new(queue: &'static str, metrics: JobMetrics, control: Arc<Control>) -> Self {
+        Self { queue, metrics, control, attempts: Attempts::default(), state: Mutex::default() }
     }
 
     /// The span of a job that runs here; one that leads nowhere when it does not.
@@ -93,6 +95,7 @@ impl Observer for Runs {
             add_link(&run.span, &before.parent, &before.state);
         }
         self.state().runs.insert(job.id.clone(), run);
+        self.control.noticed();
     }
 
     fn finished(&self, job: &Claimed, outcome: &Outcome, ran: Duration) {
@@ -134,6 +137,10 @@ impl Observer for Runs {
     fn recovered(&self, runs: u64, given_up: u64) {
         self.metrics.recovered(runs);
         tracing::warn!(runs, given_up, "reports of a worker that died were taken over");
+    }
+
+    fn connection(&self, _what: &'static str, _problem: Option<&str>) {
+        self.control.noticed();
     }
 
     fn stuck(&self, problem: &str) {
