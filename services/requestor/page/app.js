@@ -74,20 +74,29 @@ class App {
     this.#view?.close?.();
     this.#view = null;
     const chosen = where === "reports" && id ? decode(id) : null;
-    byId("reports").dataset.view = chosen ? "report" : "form";
+    // On a narrow screen one of the three is shown; on a wide one the list stands beside the form or the report.
+    byId("reports").dataset.view = chosen ? "report" : where === "new" ? "form" : "list";
     this.list.mark(chosen);
     if (operations) this.operations.read();
     else if (chosen) this.#open(chosen);
     else this.#form();
     if (moved) this.#arrive(operations);
+    this.#entitle();
   }
 
   /** A new view begins at its top, for the eyes and for those who listen. */
   #arrive(operations) {
-    const heading = operations ? this.operations.heading : this.#view.heading;
     scrollTo(0, 0);
-    heading.focus({ preventScroll: true });
-    document.title = `${heading.textContent} – Reports`;
+    const heading = operations ? this.operations.heading : this.#view.heading;
+    const shown = heading.checkVisibility() ? heading : byId("mine-title");
+    shown.focus({ preventScroll: true });
+  }
+
+  /** The window's title tells of the report that is looked at, also while another window is. */
+  #entitle() {
+    const report = this.store.get(this.#view?.id);
+    const what = report ? `${report.title ?? report.type}: ${word(report.state)}` : this.#view ? "My reports" : "Operations";
+    document.title = `${what} – Reports`;
   }
 
   #open(id) {
@@ -106,7 +115,7 @@ class App {
 
   #again(report) {
     this.#prefill = report;
-    location.hash = "#/";
+    location.hash = "#/new";
   }
 
   #resume() {
@@ -135,6 +144,7 @@ class App {
   }
 
   #changed({ report, before }) {
+    if (this.#view?.id === report.id) this.#entitle();
     if (!before || before === report.state) return;
     const text = `${report.title ?? report.type}: ${word(report.state)}`;
     const watched = this.#view?.id === report.id;

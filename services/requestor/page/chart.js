@@ -113,7 +113,7 @@ class Drawing {
 
   #hush() {
     this.rule.setAttribute("visibility", "hidden");
-    this.told.textContent = "\u00a0";
+    this.told.textContent = "Point at the chart to read its values.";
   }
 }
 

@@ -5,9 +5,9 @@ import { day, numbers, decimalsOf } from "./format.js";
 
 const LONGEST_TEXT = 200;
 
-/** Makes the field of a catalog's parameter. `value` is what stands in it at first. */
+/** The field of a parameter of the catalog. */
 export class Field {
-  /** Asks for the parameter, with `value` in it at first if that is given. */
+  /** `value` stands in it at first; without one the parameter's own default does. */
   constructor(parameter, value) {
     this.parameter = parameter;
     this.name = parameter.name;
@@ -42,6 +42,20 @@ export class Field {
     return this.parameter.kind === "integer" || this.parameter.kind === "number" ? Number(text) : text;
   }
 
+  /** Whether something else stands in it than the catalog proposes. */
+  get changed() {
+    return this.value !== undefined && this.value !== this.parameter.default;
+  }
+
+  /** Offers only the choices that there are with `source`. What was chosen stays so if it can. */
+  offer(source) {
+    if (!this.parameter.choices?.some((one) => one.sources)) return;
+    const offered = this.parameter.choices.filter((one) => !one.sources || one.sources.includes(source));
+    this.control.replaceChildren(...options({ ...this.parameter, choices: offered }, this.control.value));
+    this.control.disabled = offered.length === 0;
+    this.show("");
+  }
+
   /** Looks at the value, shows what is wrong with it, and says whether it is right. */
   check() {
     this.show(fault(this.parameter, this.control));
@@ -65,17 +79,19 @@ function input(parameter, value) {
 }
 
 function choice(parameter, value) {
-  const choices = parameter.choices ?? [];
-  const chosen = choices.some((one) => one.value === value) ? value : parameter.required ? choices[0]?.value : "";
-  const options = choices.map((one) => el("option", { value: one.value, selected: one.value === chosen }, one.label));
-  if (!parameter.required) options.unshift(el("option", { value: "" }, "–"));
-  return el("select", { disabled: choices.length === 0 }, options);
+  return el("select", { disabled: (parameter.choices ?? []).length === 0 }, options(parameter, value));
+}
+
+function options({ choices = [], required }, value) {
+  const chosen = choices.some((one) => one.value === value) ? value : required ? choices[0]?.value : "";
+  const made = choices.map((one) => el("option", { value: one.value, selected: one.value === chosen }, one.label));
+  return required ? made : [el("option", { value: "", selected: chosen === "" }, "–"), ...made];
 }
 
 /** What is wrong with the control's value, in words that say what to do; empty when nothing is. */
-function fault({ kind, label, min, max, step, required, choices }, control) {
+function fault({ kind, label, min, max, step, required }, control) {
   const { validity } = control;
-  if (kind === "choice" && (choices ?? []).length === 0) return required ? "There is nothing to choose from yet." : "";
+  if (kind === "choice" && control.disabled) return required ? "There is nothing to choose from yet." : "";
   if (validity.badInput) return kind === "date" ? "Enter a whole date." : "Enter a number.";
   if (control.value.trim() === "") return required ? `${label} is needed.` : "";
   if (validity.rangeUnderflow) return `Enter ${written(kind, min)} or ${kind === "date" ? "later" : "more"}.`;

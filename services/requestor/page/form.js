@@ -1,6 +1,6 @@
 // The form for a new report: which one, with what parameters.
 
-import { announce, el } from "./dom.js";
+import { announce, el, icon } from "./dom.js";
 import { Field } from "./field.js";
 import * as submit from "./submit.js";
 
@@ -24,7 +24,8 @@ export class Form {
     this.form = el("form", { novalidate: true, "aria-labelledby": "form-title", onsubmit: (event) => this.#submit(event) },
       el("fieldset", { class: "types" }, el("legend", {}, "Which report?"), catalog.map((report) => this.#choice(report))),
       this.parameters, this.note, this.button);
-    this.node = el("div", { class: "card form" }, this.heading, catalog.length > 0 ? this.form
+    this.node = el("div", { class: "card form" },
+      el("a", { class: "back", href: "#/" }, icon("back"), "All reports"), this.heading, catalog.length > 0 ? this.form
       : el("p", {}, "There are no reports to choose from yet. The part of the system that makes them may still be starting."));
     this.#showParameters(values ?? {});
   }
@@ -49,15 +50,19 @@ export class Form {
   }
 
   #choose(type) {
-    // What was entered for one report is kept for fields of the same name in another.
-    const entered = this.#values();
+    // What was changed for one report is kept for fields of the same name in another.
+    const changed = this.#fields.filter((field) => field.changed).map((field) => [field.name, field.value]);
     this.type = type;
-    this.#showParameters(entered);
+    this.#showParameters(Object.fromEntries(changed));
   }
 
   #showParameters(values) {
     const report = this.catalog.find((one) => one.type === this.type);
     this.#fields = (report?.parameters ?? []).map((parameter) => new Field(parameter, values[parameter.name]));
+    const source = this.#fields.find((field) => field.name === "source");
+    const offer = () => this.#fields.forEach((field) => field.offer(source?.value));
+    source?.control.addEventListener("change", offer);
+    offer();
     this.parameters.replaceChildren(...this.#fields.map((field) => field.node));
     this.note.textContent = "";
   }

@@ -1,9 +1,9 @@
 // The list of the user's reports, newest first, with states that change while one looks.
 
 import { byId, el, icon } from "./dom.js";
-import { moment } from "./format.js";
+import { day, moment } from "./format.js";
 
-const WORDS = { queued: "Queued", delayed: "Waits to try again", running: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled" };
+const WORDS = { queued: "Queued", delayed: "Will retry", running: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled" };
 const ICONS = { queued: "waiting", delayed: "waiting", running: "running", done: "done", failed: "failed", cancelled: "cancelled" };
 
 /** A state as a word with a picture: never by colour alone. */
@@ -23,7 +23,7 @@ export function gist(report, catalog) {
 
 /** A parameter's value as the form offered it. */
 export function shown(parameter, value) {
-  const label = parameter.choices?.find((one) => one.value === value)?.label ?? String(value);
+  const label = parameter.choices?.find((one) => one.value === value)?.label ?? day(String(value));
   return parameter.unit ? `${label} ${parameter.unit}` : label;
 }
 

@@ -96,7 +96,7 @@ export class ReportView {
     }
     if (!ended(report)) buttons.push(el("button", { type: "button", class: "button danger", onclick: () => this.#cancel() }, "Cancel"));
     if (this.catalog.some((one) => one.type === report.type)) {
-      buttons.push(el("button", { type: "button", class: "button", onclick: () => this.again(report) }, ended(report) ? "Run again…" : "Run another like this…"));
+      buttons.push(el("button", { type: "button", class: "button", onclick: () => this.again(report) }, "Run again…"));
     }
     const held = this.actions.contains(document.activeElement);
     const same = [...this.actions.children].map((node) => node.textContent).join() === buttons.map((node) => node.textContent).join();
@@ -185,6 +185,7 @@ export class ReportView {
       return;
     }
     if (this.#closed) return;
+    if (problem.status === 404) this.heading.textContent = "Not found";
     const text = problem.status === 404 ? "There is no such report among yours. Its address may be incomplete, or it is too old." : problem.message;
     const again = retry && problem.status !== 404 && el("button", { type: "button", class: "button small", onclick: () => {
       this.note.replaceChildren();

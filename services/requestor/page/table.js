@@ -4,6 +4,8 @@ import { announce, el } from "./dom.js";
 import { day, decimalsOf, numbers } from "./format.js";
 
 const PAGE = 50;
+/** Longer texts than this, in characters, are broken into lines. */
+const LONG_TEXT = 40;
 const SORTS = { ascending: "descending", descending: "none", none: "ascending" };
 
 /** The table with its pages. */
@@ -70,12 +72,13 @@ class Table {
 function describe(column, cells) {
   const values = cells.filter((cell) => cell?.kind === "number").map((cell) => cell.value);
   const numeric = values.length > 0 && cells.every((cell) => cell?.kind === "number" || cell?.kind === "empty");
-  return { ...column, numeric, write: numbers(decimalsOf(values)) };
+  const long = cells.some((cell) => cell?.kind === "text" && cell.value.length > LONG_TEXT);
+  return { ...column, numeric, long, write: numbers(decimalsOf(values)) };
 }
 
 function cellView(column, cell, index) {
   const text = cell?.kind === "number" ? column.write(cell.value) : cell?.kind === "date" ? day(cell.value) : cell?.value ?? "";
-  const classes = [column.numeric && "number", cell?.kind === "date" && "date"].filter(Boolean).join(" ") || null;
+  const classes = [column.numeric && "number", column.long && "long", cell?.kind === "date" && "date"].filter(Boolean).join(" ") || null;
   return index === 0 ? el("th", { scope: "row", class: classes }, text) : el("td", { class: classes }, text);
 }
 
