@@ -18,6 +18,11 @@ export class Problem extends Error {
     return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
   }
 
+  /** For people: what went wrong, with the number that support needs when it is the service's fault. */
+  get words() {
+    return this.status >= 500 && this.trace ? `${this.message} For support: ${this.trace}.` : this.message;
+  }
+
   get signedOut() {
     return this.status === 401;
   }

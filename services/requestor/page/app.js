@@ -26,6 +26,7 @@ class App {
   #refreshAgain = false;
   #linkTimer = 0;
   #next = null;
+  #unread = false;
   #prefill = null;
 
   constructor({ user }, { reports }) {
@@ -111,6 +112,20 @@ class App {
       catalog: this.catalog, user: this.user, chosen: type, values: parameters, accepted: (report) => this.#accepted(report),
     });
     byId("pane").replaceChildren(this.#view.node);
+    this.#renew();
+  }
+
+  /** While there is nothing to choose from, which is so until a runner has started, the catalog is read anew. */
+  async #renew() {
+    if (!lacking(this.catalog)) return;
+    const { reports } = await get("/api/catalog").catch(() => ({ reports: [] }));
+    if (reports.length === 0 || lacking(reports)) return;
+    this.catalog.splice(0, this.catalog.length, ...reports);
+    if (!(this.#view instanceof Form)) return;
+    const held = this.#view.node.contains(document.activeElement);
+    this.#prefill = this.#view.entered;
+    this.#form();
+    if (held) this.#view.heading.focus();
   }
 
   #again(report) {
@@ -140,7 +155,9 @@ class App {
 
   #opened(away) {
     this.operations.read();
-    if (away > LONG_AWAY_MS) this.#refresh();
+    if (away > LONG_AWAY_MS || this.#unread) this.#refresh();
+    this.#view?.wake?.();
+    this.#renew();
   }
 
   #changed({ report, before }) {
@@ -180,11 +197,13 @@ class App {
       // Reading the newest again says nothing about the oldest that are shown.
       if (query || this.#next === null) this.#next = next ?? "";
       byId("more").hidden = !this.#next;
+      this.#unread = false;
       this.list.note();
     } catch (problem) {
       if (problem.status === undefined) throw problem;
+      this.#unread = problem.passes;
       if (problem.signedOut) this.ended();
-      else this.list.note(`The list could not be read. ${problem.message}`);
+      else this.list.note(`The list could not be read. ${problem.words}`);
     }
   }
 
@@ -205,7 +224,7 @@ class App {
     } catch (problem) {
       if (!problem.signedOut) {
         announce("You could not be signed out.");
-        toast(`You could not be signed out. ${problem.message}`);
+        toast(`You could not be signed out. ${problem.words}`);
         return;
       }
     }
@@ -225,6 +244,11 @@ function toast(text, id) {
   byId("toasts").append(node);
   while (byId("toasts").children.length > 3) byId("toasts").firstChild.remove();
   setTimeout(goes, TOAST_MS);
+}
+
+/** Whether something is needed that nothing is offered for. */
+function lacking(catalog) {
+  return catalog.length === 0 || catalog.some(({ parameters }) => parameters.some((one) => one.required && one.choices?.length === 0));
 }
 
 function only(id) {
@@ -264,7 +288,7 @@ async function begin() {
   } catch (problem) {
     if (problem.status === undefined) throw problem;
     if (problem.signedOut) signedOut("");
-    else trouble(problem.message);
+    else trouble(problem.words);
   }
 }
 

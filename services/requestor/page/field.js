@@ -91,7 +91,7 @@ function options({ choices = [], required }, value) {
 /** What is wrong with the control's value, in words that say what to do; empty when nothing is. */
 function fault({ kind, label, min, max, step, required }, control) {
   const { validity } = control;
-  if (kind === "choice" && control.disabled) return required ? "There is nothing to choose from yet." : "";
+  if (kind === "choice" && control.disabled) return required ? "Nothing is offered here yet: the runner may still be starting. Load the page again in a moment." : "";
   if (validity.badInput) return kind === "date" ? "Enter a whole date." : "Enter a number.";
   if (control.value.trim() === "") return required ? `${label} is needed.` : "";
   if (validity.rangeUnderflow) return `Enter ${written(kind, min)} or ${kind === "date" ? "later" : "more"}.`;

@@ -20,7 +20,9 @@ export class Form {
     this.heading = el("h1", { tabindex: "-1", id: "form-title" }, "New report");
     this.parameters = el("div", { class: "parameters" });
     this.note = el("p", { class: "form-note", role: "alert" });
-    this.button = el("button", { type: "submit", class: "button primary" }, "Run report");
+    // The press leaves the focus in its field: a mistake that was told on leaving it would move the button away from
+    // under the finger, and the click would be lost.
+    this.button = el("button", { type: "submit", class: "button primary", onmousedown: (event) => event.preventDefault() }, "Run report");
     this.form = el("form", { novalidate: true, "aria-labelledby": "form-title", onsubmit: (event) => this.#submit(event) },
       el("fieldset", { class: "types" }, el("legend", {}, "Which report?"), catalog.map((report) => this.#choice(report))),
       this.parameters, this.note, this.button);
@@ -36,6 +38,11 @@ export class Form {
     for (const radio of this.form.elements.type ? [this.form.elements.type].flat() : []) radio.checked = radio.value === this.type;
     this.#showParameters(asked.body.parameters);
     return this.#send(asked);
+  }
+
+  /** What was chosen and entered so far, as a report has it. */
+  get entered() {
+    return { type: this.type, parameters: this.#values() };
   }
 
   #choice(report) {
@@ -119,8 +126,7 @@ export class Form {
       announce(problem.message);
       return;
     }
-    const support = problem.trace ? ` For support: ${problem.trace}.` : "";
     const again = problem.passes ? " Press “Run report” to try again: it will not run twice." : "";
-    this.note.textContent = `${problem.message}${again}${support}`;
+    this.note.textContent = `${problem.words}${again}`;
   }
 }

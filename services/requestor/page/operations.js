@@ -45,7 +45,7 @@ export class Operations {
   }
 
   #failed(problem) {
-    this.status.textContent = `The alerts could not be read. ${problem.message}`;
+    this.status.textContent = `The alerts could not be read. ${problem.words}`;
     this.status.dataset.state = "unknown";
     this.body.replaceChildren(el("p", {}, el("button", { type: "button", class: "button small", onclick: () => this.read() }, "Try again")));
   }

@@ -13,6 +13,10 @@ const LARGEST_SHOWN = 16_000_000;
 /** Shows the report `id` and keeps it so until `close`. */
 export class ReportView {
   #shownResult = false;
+  #reading = false;
+  #sized = false;
+  #cancelling = false;
+  #later = null;
   #timer = 0;
   #closed = false;
 
@@ -38,7 +42,16 @@ export class ReportView {
     store.addEventListener("change", this.onChange);
     const known = store.get(id);
     if (known) this.#show(known);
-    if (!known || (ended(known) && !known.result)) this.#read();
+    else this.#read();
+  }
+
+  /** The service can be reached again: what failed for that reason is done now. */
+  wake() {
+    const later = this.#later;
+    this.#later = null;
+    if (!later) return;
+    this.note.replaceChildren();
+    later();
   }
 
   close() {
@@ -48,10 +61,16 @@ export class ReportView {
   }
 
   async #read() {
+    if (this.#reading) return;
+    this.#reading = true;
     try {
-      this.store.merge(await get(this.path));
+      const told = await get(this.path);
+      this.#sized = ended(told);
+      this.store.merge(told);
     } catch (problem) {
       this.#failed(problem, () => this.#read());
+    } finally {
+      this.#reading = false;
     }
   }
 
@@ -94,7 +113,10 @@ export class ReportView {
     if (report.state === "done") {
       buttons.push(el("a", { class: "button primary", href: `${this.path}/result.csv`, download: true }, icon("download"), "Download CSV"));
     }
-    if (!ended(report)) buttons.push(el("button", { type: "button", class: "button danger", onclick: () => this.#cancel() }, "Cancel"));
+    if (!ended(report)) {
+      buttons.push(el("button", { type: "button", class: "button danger", "aria-disabled": this.#cancelling, onclick: () => this.#cancel() },
+        this.#cancelling ? "Cancelling…" : "Cancel"));
+    }
     if (this.catalog.some((one) => one.type === report.type)) {
       buttons.push(el("button", { type: "button", class: "button", onclick: () => this.again(report) }, "Run again…"));
     }
@@ -103,7 +125,7 @@ export class ReportView {
     if (same) return;
     this.actions.replaceChildren(...buttons);
     // The button under the focus may be gone; the focus shall not be lost with it.
-    if (held) this.heading.focus();
+    if (held) (this.#cancelling && !ended(report) ? this.actions.firstChild : this.heading).focus();
   }
 
   #meanwhile(report) {
@@ -123,18 +145,15 @@ export class ReportView {
 
   async #showResult(report) {
     if (this.#shownResult) return;
-    if (!report.result) {
+    if (!this.#sized) {
       this.result.replaceChildren(el("p", { class: "quiet-text" }, "Fetching the result…"));
-      // An event says that it is done; the size of the result, which decides whether it is shown, comes with this.
-      if (this.store.get(this.id) === report && !this.reading) {
-        this.reading = true;
-        await this.#read();
-        this.reading = false;
-      }
+      // Events and lists say that it is done. Only the report itself says how large the result is.
+      this.#read();
       return;
     }
+    this.note.replaceChildren();
     this.#shownResult = true;
-    if (report.result.size > LARGEST_SHOWN) {
+    if (report.result?.size > LARGEST_SHOWN) {
       this.result.replaceChildren(el("p", { class: "box" }, `The result is too large to be shown here (${size(report.result.size)}). Download it as CSV.`));
       return;
     }
@@ -167,15 +186,24 @@ export class ReportView {
     this.support.replaceChildren(el("span", {}, report.trace_id ? "Trace id for support" : "Report id for support"), code, copy, said);
   }
 
+  /** Asks for it to be stopped. That it was stopped is told by an event, as everything is. */
   async #cancel() {
+    if (this.#cancelling) return;
+    this.#setCancelling(true);
     try {
       await post(`${this.path}/cancel`);
       announce("The report is being cancelled.");
-      this.note.replaceChildren();
     } catch (problem) {
+      this.#setCancelling(false);
       if (problem.status === 409) await this.#read();
       else this.#failed(problem);
     }
+  }
+
+  #setCancelling(cancelling) {
+    this.#cancelling = cancelling;
+    this.note.replaceChildren();
+    this.#showActions(this.store.get(this.id));
   }
 
   #failed(problem, retry) {
@@ -185,12 +213,11 @@ export class ReportView {
       return;
     }
     if (this.#closed) return;
+    this.result.replaceChildren();
     if (problem.status === 404) this.heading.textContent = "Not found";
-    const text = problem.status === 404 ? "There is no such report among yours. Its address may be incomplete, or it is too old." : problem.message;
-    const again = retry && problem.status !== 404 && el("button", { type: "button", class: "button small", onclick: () => {
-      this.note.replaceChildren();
-      retry();
-    } }, "Try again");
+    const text = problem.status === 404 ? "There is no such report among yours. Its address may be incomplete, or it is too old." : problem.words;
+    this.#later = problem.passes && retry ? retry : null;
+    const again = this.#later && el("button", { type: "button", class: "button small", onclick: () => this.wake() }, "Try again");
     this.note.replaceChildren(el("div", { class: "box bad" }, el("p", {}, text), again || ""));
   }
 }
