@@ -118,6 +118,7 @@ fn the_requestor_puts_work_in_and_serves_sessions() {
         "SET user:/link:x 7 EX 30",
         "GETDEL user:/link:x",
         "HSET user:/session:x user 7",
+        "EVAL \"redis.call('RPUSH', KEYS[1], 'a') return redis.call('LRANGE', KEYS[1], 0, redis.call('LLEN', KEYS[1]))\" 1 user:/notify:teams:items",
         "XADD report:q:notifications:normal 5-1 job a",
         "XGROUP CREATE report:q:notifications:normal workers 0",
         "XREADGROUP GROUP workers me COUNT 1 STREAMS report:q:notifications:normal >",

@@ -7,13 +7,17 @@ pub mod faults;
 mod otlp;
 mod receiver;
 mod redis;
+mod smtp;
 
 pub use certificates::Identity;
 pub use otlp::{OtlpReceiver, Seen};
 pub use receiver::{Answer, Received, Receiver};
 pub use redis::{Flavour, RedisServer};
+pub use smtp::{Mail, SmtpMode, SmtpServer};
 
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A port of the loopback address that nobody listens on.
@@ -41,4 +45,12 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut()
         assert!(Instant::now() < end, "not within 30 s: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// The python of a virtual environment of the tests, which is made when it is missing.
+fn python(name: &str) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/tools/venv");
+    let made = Command::new(script).arg(name).stderr(Stdio::inherit()).output().unwrap();
+    assert!(made.status.success(), "tests/tools/venv {name} failed: are python3-venv and a package index there?");
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }

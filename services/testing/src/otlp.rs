@@ -1,6 +1,6 @@
 //! A real OTLP receiver that is not ours: `oteltap` from PyPI, behind a door that wants a header, as Uptrace's does.
 
-use super::{eventually, free_port};
+use super::{eventually, free_port, python};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -9,7 +9,6 @@ use axum::routing::post;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path as File;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -45,7 +44,7 @@ impl OtlpReceiver {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::new();
         let inner = free_port();
-        let mut tap = Command::new(python())
+        let mut tap = Command::new(python("otel"))
             .args(["-u", "-m", "oteltap", "--port", &inner.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -173,12 +172,4 @@ fn read(output: ChildStdout, seen: &Mutex<Seen>) {
             seen.metrics.push(value);
         }
     }
-}
-
-/// The python of the virtual environment.
-fn python() -> String {
-    let script = File::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/tools/otel-venv");
-    let made = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
-    assert!(made.status.success(), "tests/tools/otel-venv failed: are python3-venv and a package index there?");
-    String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }

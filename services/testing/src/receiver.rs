@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is done with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Received {
     pub headers: Vec<(String, String)>,
     /// Its body.
     pub body: Vec<u8>,
+    /// When it was there as a whole.
+    pub at: Instant,
 }
 
 impl Received {
@@ -184,10 +186,11 @@ fn read(stream: &mut impl BufRead) -> Option<Received> {
     let line = lines.first()?.strip_suffix(" HTTP/1.1")?.to_owned();
     let split = |line: &String| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
     let headers: Vec<_> = lines[1..].iter().map(split).collect::<Option<_>>()?;
-    let mut request = Received { line, headers, body: Vec::new() };
+    let mut request = Received { line, headers, body: Vec::new(), at: Instant::now() };
     let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
     request.body = vec![0; length];
     stream.read_exact(&mut request.body).ok()?;
+    request.at = Instant::now();
     Some(request)
 }
 

@@ -37,10 +37,13 @@ impl Endpoint {
     }
 
     /// Delivers the payload of `job`, and says how its run ended: what a queue's handler of deliveries does. What did not
-    /// succeed within [`schedule::LIFE`] is given up.
+    /// succeed within [`schedule::LIFE`] is given up, after at least [`schedule::FEWEST`] attempts.
     pub async fn deliver(&self, job: &Claimed, id: &WebhookId) -> Outcome {
-        let attempt = self.send(id, &job.payload, &job.trace).await;
-        if attempt.kind == AttemptKind::Delivered || !schedule::is_over(job.enqueued_at, job.claimed_at) {
+        let attempt = tokio::select! {
+            attempt = self.send(id, &job.payload, &job.trace) => attempt,
+            () = job.cancelled.cancelled() => return Outcome::Cancelled,
+        };
+        if attempt.kind == AttemptKind::Delivered || !schedule::is_over(job, schedule::LIFE) {
             return attempt.into_outcome();
         }
         Outcome::Fail { error: format!("given up after 24 hours; last: {}", attempt.error) }

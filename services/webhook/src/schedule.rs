@@ -1,5 +1,6 @@
 //! When a delivery is tried again, and when it is given up: settings for the queue that deliveries go through.
 
+use report_queue::Claimed;
 use std::time::Duration;
 
 /// The most that is waited after the first failure; a pause is drawn between nothing and this (full jitter).
@@ -14,7 +15,12 @@ pub const LIFE: Duration = Duration::from_hours(24);
 /// average. It is [`LIFE`] that ends a delivery.
 pub const ATTEMPTS: u32 = 2_000;
 
-/// Whether a delivery is given up: `now` is more than [`LIFE`] after `enqueued_at`, both in milliseconds by one clock.
-pub const fn is_over(enqueued_at: u64, now: u64) -> bool {
-    now.saturating_sub(enqueued_at) as u128 > LIFE.as_millis()
+/// So many attempts a delivery has in any case: one that waited for a day since nobody was there to send it, and a dead
+/// letter that was given a new life.
+pub const FEWEST: u32 = 10;
+
+/// Whether `job` is given up when this attempt fails: it was put into the queue more than `life` ago, and had its
+/// [`FEWEST`] attempts.
+pub fn is_over(job: &Claimed, life: Duration) -> bool {
+    job.attempt >= FEWEST && job.claimed_at.saturating_sub(job.enqueued_at) as u128 > life.as_millis()
 }

@@ -19,9 +19,10 @@ struct Right {
 /// `admin`: everything; used by the smoke test and by people.
 ///
 /// `requestor`: puts requests into the queue, by single commands and by scripts, and reads what came of them; keeps
-/// sessions, links and profiles (`user:/…`); writes and reads the log of each user (`user:ID:ev`) and wakes that user's
-/// sessions through the channel of the same beginning. It takes work out of one queue alone, that of notifications: what
-/// reads for a consumer group or acknowledges stands in a selector of its own, for the keys of that queue.
+/// sessions, links, profiles, and what people are to be told (`user:/…`); writes and reads the log of each user
+/// (`user:ID:ev`) and wakes that user's sessions through the channel of the same beginning. It takes work out of one queue
+/// alone, that of notifications: what reads for a consumer group or acknowledges stands in a selector of its own, for the
+/// keys of that queue.
 ///
 /// `runner`: takes work, keeps its lease, finishes, retries and buries it, by single commands and by scripts. It sees no
 /// user's log and has no channel at all: results reach users through the requestor's webhook.
@@ -38,7 +39,7 @@ const RIGHTS: [Right; 5] = [
         user: "requestor",
         rules: "~report:* ~user:* &user:* -@all +@connection +@string +@hash +@set +@sortedset +@transaction \
                 +xadd +xlen +xrange +xrevrange +xread +xdel +xtrim +xpending +xinfo|stream +xinfo|groups \
-                +del +unlink +exists +expire +pexpire +expireat +pexpireat +persist +ttl +pttl +type +time \
+                +rpush +llen +lrange +del +unlink +exists +expire +pexpire +expireat +pexpireat +persist +ttl +pttl +type +time \
                 +eval +evalsha +script|load +script|exists +publish +subscribe +unsubscribe -@admin -@dangerous \
                 (~report:q:notifications:* -@all +xreadgroup +xack +xclaim +xautoclaim \
                 +xgroup|create +xgroup|createconsumer +xgroup|delconsumer +xinfo|consumers)",

@@ -6,6 +6,7 @@ use super::payload::digest;
 use super::{Inner, Notifications, QUEUE, channel};
 use crate::store::StoreError;
 use report_queue::{Claimed, Handler, NewJob, Outcome};
+use report_webhook::schedule;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -46,15 +47,10 @@ impl Telling {
 
 impl Handler for Notifications {
     async fn run(&self, job: Claimed) -> Outcome {
-        if job.kind == UNDELIVERED {
-            return match serde_json::from_slice::<Giving>(&job.payload) {
-                Ok(giving) => self.give_up(&giving, &job).await.unwrap_or_else(away),
-                Err(error) => unreadable(&error),
-            };
-        }
-        match serde_json::from_slice::<Telling>(&job.payload) {
-            Ok(telling) => self.tell(&telling, &job).await.unwrap_or_else(away),
-            Err(error) => unreadable(&error),
+        // What is broken off here is done again as a whole.
+        tokio::select! {
+            outcome = self.work(&job) => outcome,
+            () = job.cancelled.cancelled() => Outcome::Cancelled,
         }
     }
 
@@ -73,6 +69,19 @@ impl Handler for Notifications {
 }
 
 impl Notifications {
+    async fn work(&self, job: &Claimed) -> Outcome {
+        if job.kind == UNDELIVERED {
+            return match serde_json::from_slice::<Giving>(&job.payload) {
+                Ok(giving) => self.give_up(&giving, job).await.unwrap_or_else(away),
+                Err(error) => unreadable(&error),
+            };
+        }
+        match serde_json::from_slice::<Telling>(&job.payload) {
+            Ok(telling) => self.tell(&telling, job).await.unwrap_or_else(away),
+            Err(error) => unreadable(&error),
+        }
+    }
+
     async fn tell(&self, telling: &Telling, job: &Claimed) -> Result<Outcome, StoreError> {
         let Telling { channel, generation } = telling;
         let inner = &self.0;
@@ -127,13 +136,12 @@ impl Inner {
     /// What becomes of an attempt that failed: it is given up when its time is over.
     fn within_life(&self, channel: &str, job: &Claimed, outcome: Outcome) -> Outcome {
         let life = self.channels.life(channel);
-        let age = Duration::from_millis(job.claimed_at.saturating_sub(job.enqueued_at));
         let last = match &outcome {
             Outcome::Retry { error, .. } => error.as_str(),
             Outcome::Postpone { .. } => "it has failed again and again before",
             _ => return outcome,
         };
-        if age <= life {
+        if !schedule::is_over(job, life) {
             return outcome;
         }
         Outcome::Fail { error: format!("given up after {} hours; last: {last}", life.as_secs() / 3600) }

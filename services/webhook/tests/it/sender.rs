@@ -208,10 +208,17 @@ async fn a_delivery_is_given_up_after_a_day() {
     let receiver = Receiver::start();
     let endpoint = endpoint(&receiver);
     let late = schedule::LIFE + Duration::from_secs(1);
-    receiver.script([503, 503, 204, 400].map(Answer::Status));
-    assert!(matches!(endpoint.deliver(&job(b"{}", schedule::LIFE), &id()).await, Outcome::Retry { after: None, .. }));
-    let Outcome::Fail { error } = endpoint.deliver(&job(b"{}", late), &id()).await else { panic!("it goes on") };
+    receiver.script([503, 503, 503, 204, 400].map(Answer::Status));
+    let deliver = async |age: Duration, attempt: u32| endpoint.deliver(&job(b"{}", age, attempt), &id()).await;
+    assert!(matches!(deliver(schedule::LIFE, 100).await, Outcome::Retry { after: None, .. }));
+    // It was given a new life, or nobody was there to send it.
+    assert!(matches!(deliver(late, 1).await, Outcome::Retry { .. }));
+    let Outcome::Fail { error } = deliver(late, schedule::FEWEST).await else { panic!("it goes on") };
     assert!(error.contains("24 hours") && error.contains("503"), "{error}");
-    assert_eq!(endpoint.deliver(&job(b"{}", late), &id()).await, Outcome::Done { result: Vec::new() });
-    assert!(matches!(endpoint.deliver(&job(b"{}", Duration::ZERO), &id()).await, Outcome::Fail { .. }));
+    assert_eq!(deliver(late, 100).await, Outcome::Done { result: Vec::new() });
+    assert!(matches!(deliver(Duration::ZERO, 1).await, Outcome::Fail { .. }));
+    let cancelled = job(b"{}", Duration::ZERO, 1);
+    cancelled.cancelled.cancel();
+    receiver.always(Answer::Held(204));
+    assert_eq!(endpoint.deliver(&cancelled, &id()).await, Outcome::Cancelled);
 }

@@ -48,7 +48,7 @@ pub fn endpoint(receiver: &Receiver) -> Endpoint {
     sender(receiver, &quick(), &Arc::default()).endpoint(&receiver.url("/hooks"), secrets()).unwrap()
 }
 
-pub fn job(body: &[u8], age: Duration) -> Claimed {
+pub fn job(body: &[u8], age: Duration, attempt: u32) -> Claimed {
     let enqueued_at = 1_790_000_000_000;
     Claimed {
         id: JobId::parse("01abcdefghjkmnpqrstvwxyz01").unwrap(),
@@ -56,7 +56,7 @@ pub fn job(body: &[u8], age: Duration) -> Claimed {
         payload: body.to_vec(),
         user: None,
         trace: TraceContext::default(),
-        attempt: 1,
+        attempt,
         enqueued_at,
         ready_at: enqueued_at,
         claimed_at: enqueued_at + u64::try_from(age.as_millis()).unwrap(),
