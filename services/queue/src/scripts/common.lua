@@ -43,6 +43,13 @@ local function limit_of(p)
   return tonumber(redis.call('GET', p .. 'per_user') or 0)
 end
 
+-- Whether jobs are parked in a queue, as far as this script knows. Asked once, and not for each job.
+local crowded = {}
+local function is_crowded(p)
+  if crowded[p] == nil then crowded[p] = redis.call('EXISTS', p .. 'parked') == 1 end
+  return crowded[p]
+end
+
 -- Finds a job its place: at the end of a lane, or aside when its user has as many jobs inside as the limit says. Returns
 -- what its hash says of that.
 local function place(p, id, user, priority)
@@ -50,6 +57,7 @@ local function place(p, id, user, priority)
   if limit > 0 then
     local inside = p .. 'in:' .. user
     if redis.call('SCARD', inside) >= limit then
+      crowded[p] = true
       redis.call('ZADD', p .. 'parked', 0, user .. '\0' .. RANKS[priority] .. id)
       return 'state', 'parked'
     end
@@ -64,7 +72,7 @@ end
 
 -- Frees a job's place among those of its user, and lets in the next ones. More than one when the limit was raised.
 local function let_out(p, id, user)
-  if user == '' or redis.call('SREM', p .. 'in:' .. user, id) == 0 then return end
+  if user == '' or redis.call('SREM', p .. 'in:' .. user, id) == 0 or not is_crowded(p) then return end
   local limit
   for _ = 1, 100 do
     local first = redis.call('ZRANGEBYLEX', p .. 'parked', '[' .. user .. '\0', '(' .. user .. '\1', 'LIMIT', 0, 1)[1]
@@ -113,6 +121,12 @@ local function announce(call, stream, channel, event)
   if channel ~= '' then redis.pcall('PUBLISH', channel, entry) end
 end
 
+-- Counts the jobs that were put in, once for all that a script puts in.
+local accepted = {}
+local function count_accepted()
+  for p, count in pairs(accepted) do redis.call('INCRBY', p .. 'accepted', count) end
+end
+
 -- Puts in the new job that stands in ARGV from `at` on: id, kind, payload, user, priority, key, delay in ms, traceparent,
 -- tracestate, and what to announce: stream, channel, event. Returns its name, or that of the job which used its key.
 local JOB_WORDS = 12
@@ -141,7 +155,7 @@ local function put(p, at, now, call)
   if ARGV[at + 7] ~= '' then add('trace', ARGV[at + 7]) end
   if ARGV[at + 8] ~= '' then add('tracestate', ARGV[at + 8]) end
   redis.call('HSET', p .. 'job:' .. id, unpack(fields))
-  redis.call('INCR', p .. 'accepted')
+  accepted[p] = (accepted[p] or 0) + 1
   if user ~= '' then
     redis.call('ZADD', p .. 'of:' .. user, 0, id)
     redis.call('ZREMRANGEBYRANK', p .. 'of:' .. user, 0, -JOBS_OF_USER - 1)

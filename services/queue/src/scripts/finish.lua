@@ -4,7 +4,7 @@
 -- that it counted.
 local now = clock()
 local stopping = redis.call('EXISTS', P .. 'stop') == 1
-local counted = {}
+local counted, ended = {}, {}
 local at = 3
 
 -- The job has ended for good.
@@ -48,7 +48,8 @@ for index = 1, tonumber(ARGV[2]) do
   local first, lane, entry, follow = at, P .. ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 7])
   local ours = redis.call('XACK', lane, GROUP, entry)
   if ours == 1 then
-    redis.call('XDEL', lane, entry)
+    ended[lane] = ended[lane] or {}
+    table.insert(ended[lane], entry)
     local id, how, text = ARGV[at + 2], ARGV[at + 4], ARGV[at + 5]
     if how == 'done' or how == 'dead' or how == 'cancelled' then
       conclude(id, ARGV[at + 3], how, text)
@@ -63,4 +64,7 @@ for index = 1, tonumber(ARGV[2]) do
   end
   counted[index] = (ours == 1 or ended_by(ARGV[first + 2], entry)) and 1 or 0
 end
+-- The caller bounds how many there are.
+for lane, entries in pairs(ended) do redis.call('XDEL', lane, unpack(entries)) end
+count_accepted()
 return counted
