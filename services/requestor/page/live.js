@@ -16,7 +16,7 @@ const BLOCKED_AFTER = 2;
 const RESTART = 1012;
 const SESSION_ENDED = 4401;
 const TOO_MANY = 4429;
-const EVENTS = ["report.queued", "report.started", "report.finished", "report.failed", "report.cancelled", "alerts.changed"];
+const EVENTS = ["report.queued", "report.started", "report.finished", "report.failed", "report.cancelled", "alerts.changed", "resync"];
 
 /**
  * Keeps the connection. Fires `entry` (detail: the event, each once and in order), `state` (detail: `connecting`,
@@ -111,6 +111,12 @@ export class Live extends EventTarget {
     try {
       event = JSON.parse(text);
     } catch {
+      return;
+    }
+    if (event.type === "resync") {
+      // The server does not know our last entry: its log was cut, or is a new one. Ids may start anew, and the list is old.
+      this.#memory.removeItem(this.#key);
+      this.dispatchEvent(new CustomEvent("open", { detail: Infinity }));
       return;
     }
     if (event.id && !after(event.id, this.lastId)) return;

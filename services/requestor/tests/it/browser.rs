@@ -116,6 +116,17 @@ impl Socket {
         }
     }
 
+    /// The next thing that is told, whatever it is.
+    pub async fn any(&mut self) -> Value {
+        loop {
+            match soon("something is told", self.stream.next()).await {
+                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => panic!("nothing but {other:?}"),
+            }
+        }
+    }
+
     /// The next events: their types and their reports.
     pub async fn take(&mut self, count: usize) -> Vec<(String, String)> {
         let mut all = Vec::new();
