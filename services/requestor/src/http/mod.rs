@@ -1,4 +1,29 @@
 //! The doors: what comes in by HTTP, each a short way to one function of the service.
+//!
+//! For people, with the cookie of their session; pages of other sites are refused by their `Origin`:
+//!
+//! | call | answer |
+//! |---|---|
+//! | `GET /link/{token}` | once: sets the cookie, 303 to `/`; afterwards a page with 410. `HEAD` uses nothing up |
+//! | `GET /api/me` | `{"user","expires_at"}` |
+//! | `POST /api/logout` | 204; the session's sockets are closed with 4401 |
+//! | `GET /api/catalog` | what can be asked for: [`report_model::catalog::Catalog`] |
+//! | `POST /api/reports` `{"type","parameters","priority"?}` | 202 and `Location`; with an `Idempotency-Key` that was used within the day 200 and the first report, or 422 when it stood for other content |
+//! | `GET /api/reports?limit=50&before=ID` | `{"reports":[…],"next":ID or null}`, newest first |
+//! | `GET /api/reports/{id}` | [`crate::reports::Report`]; another user's: 404 |
+//! | `GET /api/reports/{id}/result.json`, `.csv`, `.html` | the document; 404 until it is done, 410 when it is not kept any more |
+//! | `POST /api/reports/{id}/cancel` | 202; 409 when it has ended |
+//! | `GET /api/alerts` | `{"alerts":[…]}`, newest first |
+//! | `GET /api/events`, `GET /api/socket?last_id=` | the user's log from there on, as server-sent events or over a websocket |
+//!
+//! What events and socket tell is JSON: `{"id","type","timestamp","data"}`, with the entry's id to go on from. Two have
+//! no entry: `alerts.changed`, and `resync`, which says that the last id is not in the log (any more): the page forgets
+//! it and reads its list anew. The socket is closed with 1008 when the page sends something, 1012 when it is to come back,
+//! 1013 when it reads too slowly, 4401 when the session ended, 4429 when too many are open.
+//!
+//! For programs: `POST /hooks/reports` (signed), `POST /hooks/alerts` and `POST /admin/links` `{"user","mail"?}` (bearer).
+//!
+//! Errors are problems as RFC 9457 has them, with the parameter in `field` where one is wrong, and the trace's id.
 
 mod account;
 mod body;
