@@ -165,6 +165,8 @@ pub struct Reply {
     pub content_type: String,
     /// The body; bytes that are no UTF-8 are replaced.
     pub body: String,
+    /// The cookies that are set, each as `NAME=VALUE; …`.
+    pub cookies: Vec<String>,
 }
 
 impl Reply {
@@ -259,6 +261,8 @@ impl Direct {
         let status = response.status().as_u16();
         let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().to_owned();
+        let cookies = response.headers().get_all("set-cookie").iter();
+        let cookies = cookies.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             bytes.extend_from_slice(&chunk);
@@ -266,7 +270,7 @@ impl Direct {
                 return Err(ReachError::TooMuch { what: query.to_string(), limit: LIMIT });
             }
         }
-        Ok(Reply { status, content_type, body: String::from_utf8_lossy(&bytes).into_owned() })
+        Ok(Reply { status, content_type, body: String::from_utf8_lossy(&bytes).into_owned(), cookies })
     }
 
     /// Logs in to Redis as `user` and does `work`, which must end by itself; each of its commands may take 5 s.

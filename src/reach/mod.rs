@@ -3,8 +3,10 @@
 mod direct;
 mod link;
 mod probe;
+mod socket;
 pub mod wait;
 
 pub use direct::{Direct, Method, Query, ReachError, Reply, begin, redis_error};
 pub use link::{Link, LinkError, link};
 pub use probe::holds;
+pub use socket::{Socket, SocketError};

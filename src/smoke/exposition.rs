@@ -7,15 +7,22 @@ pub fn value(body: &str, name: &str) -> Option<f64> {
 
 /// The value of each sample of that name.
 pub fn samples<'a>(body: &'a str, name: &'a str) -> impl Iterator<Item = f64> + 'a {
+    labelled(body, name).map(|(_, value)| value)
+}
+
+/// The labels of each sample of that name, as they are written, and its value.
+pub fn labelled<'a>(body: &'a str, name: &'a str) -> impl Iterator<Item = (&'a str, f64)> + 'a {
     body.lines().filter_map(move |line| {
         let rest = line.strip_prefix(name)?;
-        let value = match rest.strip_prefix('{') {
+        // An exemplar, which has labels of its own, may stand behind the sample.
+        let rest = rest.rsplit_once(" # {").map_or(rest, |(sample, _)| sample);
+        let (labels, value) = match rest.strip_prefix('{') {
             // A label's value may hold anything, closing braces too; what stands after the last one is the sample.
-            Some(labelled) => labelled.rsplit_once('}')?.1,
-            None if rest.starts_with([' ', '\t']) => rest,
+            Some(labelled) => labelled.rsplit_once('}')?,
+            None if rest.starts_with([' ', '\t']) => ("", rest),
             None => return None,
         };
-        value.split_whitespace().next()?.parse().ok()
+        Some((labels, value.split_whitespace().next()?.parse().ok()?))
     })
 }
 
@@ -25,6 +32,13 @@ mod tests {
 
     const BODY: &str = "# HELP redis_up Up\n# TYPE redis_up gauge\nredis_up 1\nredis_up_since{a=\"}\"} 12\n\
                         node_cpu{cpu=\"0\",mode=\"idle\"} 1.5e+03 1700000000000\nnode_cpu{cpu=\"1\"} NaN\nbroken{x\n";
+
+    #[test]
+    fn labels_are_told_and_an_exemplar_is_not_taken_for_the_sample() {
+        let body = "report_scale_total{direction=\"up\"} 3 # {trace_id=\"4bf9\"} 1.0 1700000000.5\nplain_total 2 # {a=\"}\"} 9\n";
+        assert_eq!(labelled(body, "report_scale_total").collect::<Vec<_>>(), [("direction=\"up\"", 3.0)]);
+        assert_eq!(value(body, "plain_total"), Some(2.0));
+    }
 
     #[test]
     fn a_sample_is_found_by_its_whole_name() {

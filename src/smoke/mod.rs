@@ -6,11 +6,13 @@
 mod checks;
 pub mod evidence;
 mod exposition;
+mod figure;
 mod lab;
 mod receiver;
 mod run;
 mod selection;
 mod target;
+mod visitor;
 
 pub use checks::{Check, Manner, all};
 pub use run::{Options, SmokeError, run};

@@ -143,15 +143,18 @@ fn config(view: &View<'_>) -> Result<String, RenderError> {
         Receiver { name: "smoke", webhook_configs: vec![smoke] },
     ];
     if scales {
-        routes.push(Route {
+        let to_runner = |matcher, group_by, group_interval| Route {
             receiver: "runner",
-            matchers: vec![r#"purpose="scaling""#],
-            group_by: vec!["alertname"],
+            matchers: vec![matcher],
+            group_by: vec![group_by],
             group_wait: "0s",
-            group_interval: "15s",
+            group_interval,
             repeat_interval: "1m",
             routes: Vec::new(),
-        });
+        };
+        // The smoke test waits for the end of its alert.
+        routes.push(to_runner(r#"alertname="ReportctlSmokeScaling""#, "run", "1s"));
+        routes.push(to_runner(r#"purpose="scaling""#, "alertname", "15s"));
         receivers.push(Receiver {
             name: "runner",
             webhook_configs: vec![webhook(view, view.listen(Runner, "http")? + "/alerts", "scaling")?],

@@ -1,7 +1,7 @@
 //! Our two services. Settings are flags; a secret is always a file: of the stored ones where their text is right as it is,
 //! and a rendered one where it is not.
 
-use super::{Native, RenderError, View, file, plain, secret, text};
+use super::{Native, RenderError, View, file, folder, plain, secret, text};
 use crate::model::component::ComponentName::{self, Redis, Requestor, Runner, Uptrace};
 use crate::model::file::RenderedFile;
 use crate::model::probe::{Body, Probe};
@@ -41,7 +41,9 @@ pub fn runner(view: &View<'_>) -> Result<Native, RenderError> {
         ("results-dir", text(&view.paths.data(Runner).join("results"))?),
         ("advertise-url", format!("http://{listen}")),
     ];
-    native(view, Runner, flags, webhook, None)
+    let mut native = native(view, Runner, flags, webhook, None)?;
+    native.folders.push(folder(view.paths.data(Runner).join("results")));
+    Ok(native)
 }
 
 /// What both have in common: Redis, traces where there is somebody who takes them, and how to tell that they are ready.

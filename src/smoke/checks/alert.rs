@@ -1,14 +1,13 @@
 //! A real alert, from a figure to a notification and back.
 
 use super::prometheus::{list, query, text};
-use crate::fs;
 use crate::model::component::ComponentName::{Alertmanager, NodeExporter, Prometheus};
 use crate::reach::Query;
 use crate::render::rules::SMOKE_ALERT;
+use crate::smoke::figure::Figure;
 use crate::smoke::lab::{Fault, Lab, Verdict};
 use crate::smoke::receiver::{Notice, Receiver};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout_at};
 
@@ -24,7 +23,7 @@ pub async fn arrives(lab: &Lab) -> Verdict {
     // Whoever listens has the file: another smoke test cannot have both.
     let mut receiver = listen(lab).await?;
     let begun = Instant::now();
-    let file = Figure::write(&lab.target.view().textfile(), &run)?;
+    let file = Figure::write(&lab.target.view().textfile(), FILE, &format!("{METRIC}{{run=\"{run}\"}}"))?;
     notified(lab, &mut receiver, &run, "firing").await?;
     let fired = begun.elapsed();
     let taken_away = Instant::now();
@@ -52,36 +51,6 @@ async fn listen(lab: &Lab) -> Result<Receiver, Fault> {
                 )));
             }
         }
-    }
-}
-
-/// The file with the figure. It is removed however the check ends.
-struct Figure {
-    path: PathBuf,
-    left_behind: bool,
-}
-
-impl Figure {
-    fn write(folder: &Path, run: &str) -> Result<Self, Fault> {
-        let path = folder.join(FILE);
-        let figure = Self { left_behind: !fs::observe_meta(&path).is_absent(), path };
-        let text = format!(
-            "# HELP {METRIC} 1 while a smoke test of reportctl wants an alert to be raised.\n\
-             # TYPE {METRIC} gauge\n{METRIC}{{run=\"{run}\"}} 1\n"
-        );
-        let written = fs::replace(&figure.path, text.as_bytes(), 0o600);
-        written.map_err(|error| Fault::new(error.to_string(), "a file that node-exporter reads"))?;
-        Ok(figure)
-    }
-
-    fn remove(self) -> Result<(), Fault> {
-        fs::remove_file(&self.path).map_err(|error| Fault::new(error.to_string(), "the file is removed"))
-    }
-}
-
-impl Drop for Figure {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
     }
 }
 

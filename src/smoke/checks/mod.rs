@@ -4,6 +4,7 @@
 mod alert;
 mod alertmanager;
 mod clickhouse;
+mod disruption;
 mod exporters;
 mod grafana;
 mod page;
@@ -12,11 +13,15 @@ mod prometheus;
 mod redis;
 mod redis_restart;
 mod redis_rights;
+mod reports;
+mod requestor;
+mod runner;
 mod uptrace;
 
 use super::lab::{Lab, Verdict};
 use crate::model::component::ComponentName::{
-    self, Alertmanager, Clickhouse, Grafana, NodeExporter, Postgresql, Prometheus, Redis, RedisExporter, Uptrace,
+    self, Alertmanager, Clickhouse, Grafana, NodeExporter, Postgresql, Prometheus, Redis, RedisExporter, Requestor,
+    Runner, Uptrace,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -178,6 +183,71 @@ static ALL: &[Check] = &[
         uptrace::refuses_strangers
     ),
     check!("uptrace/finds-trace", Uptrace, "A trace that is sent can be found again", Quiet, [], uptrace::finds_trace),
+    check!(
+        "uptrace/follows-report",
+        Uptrace,
+        "A report can be followed from the click to the result by its trace",
+        Quiet,
+        [Requestor, Runner],
+        uptrace::follows_report
+    ),
+    check!(
+        "requestor/answers",
+        Requestor,
+        "The page of reports can be opened, and the requestor reaches Redis",
+        Quiet,
+        [],
+        requestor::answers
+    ),
+    check!(
+        "requestor/refuses-strangers",
+        Requestor,
+        "The requestor lets nobody in without a session, a token or a signature",
+        Quiet,
+        [],
+        requestor::refuses_strangers
+    ),
+    check!("runner/answers", Runner, "The runner is ready for reports and reaches Redis", Quiet, [], runner::answers),
+    check!(
+        "runner/refuses-strangers",
+        Runner,
+        "The runner takes no alert and gives no result without a token",
+        Quiet,
+        [],
+        runner::refuses_strangers
+    ),
+    check!(
+        "runner/report-arrives",
+        Runner,
+        "A report goes from the click to the result in the browser",
+        Quiet,
+        [Requestor],
+        reports::arrives
+    ),
+    check!(
+        "runner/every-report",
+        Runner,
+        "Every report that the page offers can be made",
+        Quiet,
+        [Requestor],
+        reports::each
+    ),
+    check!(
+        "runner/scales",
+        Runner,
+        "A real alert makes the workers more, and its end makes them fewer",
+        Quiet,
+        [NodeExporter, Prometheus, Alertmanager],
+        runner::scales
+    ),
+    check!(
+        "runner/survives-kills",
+        Runner,
+        "A report arrives, once, although its worker and Redis are killed while it is made",
+        Disruptive,
+        [Requestor],
+        disruption::survives
+    ),
 ];
 
 /// Every check, in the order in which they are shown.

@@ -148,11 +148,15 @@ const fn own_series(name: ComponentName) -> &'static [&'static str] {
         Alertmanager => &["alertmanager_build_info", "alertmanager_config_last_reload_successful"],
         ComponentName::Grafana => &["grafana_build_info"],
         ComponentName::Clickhouse => &["ClickHouseMetrics_Query"],
-        ComponentName::Redis
-        | ComponentName::Postgresql
-        | ComponentName::Uptrace
-        | ComponentName::Requestor
-        | ComponentName::Runner => &[],
+        ComponentName::Requestor => &["ws_connections"],
+        ComponentName::Runner => &[
+            "report_jobs_dead",
+            "report_jobs_running",
+            "report_queue_waiting",
+            "report_workers",
+            "report_workers_wanted",
+        ],
+        ComponentName::Redis | ComponentName::Postgresql | ComponentName::Uptrace => &[],
     }
 }
 

@@ -4,12 +4,15 @@
 //! which one it speaks is found out by asking.
 
 use super::prometheus::{list, text};
+use super::reports::SYSTEM_CHECK;
+use super::requestor::USER;
 use crate::model::component::ComponentName::Uptrace;
 use crate::model::digest::sha256_hex;
 use crate::model::secret::SecretValue;
 use crate::reach::{Query, Reply, begin};
 use crate::render::native::{UPTRACE_PROJECT, uptrace_admin_email};
-use crate::smoke::lab::{Fault, Lab, Verdict, answered, parsed};
+use crate::smoke::lab::{Fault, Lab, Verdict, and, answered, parsed};
+use crate::smoke::visitor::Visitor;
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep};
@@ -21,6 +24,16 @@ enum Dialect {
     V20,
     /// From release 2.1 on.
     V21,
+}
+
+impl Dialect {
+    /// Where a span says which service it is of.
+    const fn service(self) -> &'static str {
+        match self {
+            Self::V20 => "/attrs/service_name",
+            Self::V21 => "/attrs/service_name::str",
+        }
+    }
 }
 
 /// The account and the project that we seeded are there: it runs, with our configuration and its database.
@@ -70,6 +83,36 @@ pub async fn finds_trace(lab: &Lab) -> Verdict {
     };
     sent.compare(dialect, &found)?;
     Ok(format!("trace {} was found {:.1} s after it was sent", sent.trace, begun.elapsed().as_secs_f64()))
+}
+
+/// Both services tell their part of a report under one trace.
+pub async fn follows_report(lab: &Lab) -> Verdict {
+    let project = project(lab).await?;
+    let dialect = dialect(lab, project).await?;
+    let visitor = Visitor::enter(lab, USER).await?;
+    let (_, asked) = visitor.request(SYSTEM_CHECK, &json!({ "seconds": 0 }), &lab.random(16)?).await?;
+    visitor.follow(None, &asked.id, lab.patience).await?;
+    visitor.leave().await?;
+    if asked.trace.is_empty() {
+        return Err(Fault::new("the report has no trace", "the number that is given to support").advice(lab.up()));
+    }
+    // Spans are sent in batches, and Uptrace takes its time on a first start.
+    let (begun, longest) = (Instant::now(), lab.patience * 3);
+    let wanted = ["report-requestor", "report-runner"];
+    let mut seen: Vec<String> = Vec::new();
+    while begun.elapsed() < longest {
+        if let Some(spans) = search(lab, dialect, project, &asked.trace).await? {
+            seen = list(&spans, "")?.iter().map(|span| text(span, dialect.service()).to_owned()).collect();
+            if wanted.iter().all(|service| seen.iter().any(|seen| seen == service)) {
+                return Ok(format!("trace {} has {} spans of both services", asked.trace, seen.len()));
+            }
+        }
+        sleep(Duration::from_millis(250)).await;
+    }
+    seen.sort();
+    seen.dedup();
+    let expected = format!("spans of {}", and(&wanted));
+    Err(Fault::new(format!("trace {} has spans of {}", asked.trace, and(&seen)), expected))
 }
 
 /// Spans with a wrong token or none are refused, and so are questions.
@@ -191,10 +234,7 @@ impl Sent {
 
     /// What was found must be what was sent.
     fn compare(&self, dialect: Dialect, spans: &Value) -> Result<(), Fault> {
-        let service = match dialect {
-            Dialect::V20 => "/attrs/service_name",
-            Dialect::V21 => "/attrs/service_name::str",
-        };
+        let service = dialect.service();
         let whole = |span: &&Value| {
             text(span, "/traceId") == self.trace
                 && text(span, "/name") == Self::NAME
