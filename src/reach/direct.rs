@@ -211,6 +211,7 @@ impl Direct {
     ///
     /// Errors: the host has no means for it.
     pub fn new() -> Result<Self, ReachError> {
+        workaround_tls_of_others();
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -298,6 +299,13 @@ impl Direct {
         let what = format!("redis at 127.0.0.1:{port} without a login");
         redis_session(port, what, RedisConnectionInfo::default(), work).await
     }
+}
+
+/// We speak no TLS. But Cargo gives all that it builds together one reqwest, and that of the services has TLS without
+/// ciphers, of which each program says which it takes (https://github.com/rust-lang/cargo/issues/10489): a client could not
+/// be made at all. Whoever came first has chosen.
+fn workaround_tls_of_others() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 async fn redis_session<T: Send + 'static>(
