@@ -38,6 +38,7 @@ fn each_alert_comes_to_whom_it_is_for() {
     assert_eq!(route(&config, &["alertname=ReportctlSmoke", "run=abcd2345", "severity=info"]), "smoke");
     assert_eq!(route(&config, &["alertname=ReportWorkersTooFew", "purpose=scaling", "severity=info"]), "runner");
     assert_eq!(route(&config, &["alertname=ReportWorkersTooMany", "purpose=scaling", "severity=info"]), "runner");
+    assert_eq!(route(&config, &["alertname=ReportctlSmokeScaling", "purpose=scaling", "run=abcd2345"]), "runner");
     assert_eq!(route(&config, &["alertname=RedisDown", "severity=critical", "component=redis"]), "people");
     assert_eq!(route(&config, &["alertname=Anything"]), "people");
     assert_eq!(route(&config, &["alertname=ReportctlSmokeAlarm"]), "people");
@@ -58,7 +59,8 @@ fn the_routes_of_programs_do_not_wait() {
     let tree: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
     let times = |receiver: &str| {
         let routes = tree["route"]["routes"].as_array().unwrap();
-        let route = routes.iter().find(|route| route["receiver"] == receiver).unwrap();
+        // The last one is for all the others of that receiver.
+        let route = routes.iter().rfind(|route| route["receiver"] == receiver).unwrap();
         ["group_wait", "group_interval", "repeat_interval"].map(|key| route[key].as_str().unwrap().to_owned())
     };
     assert_eq!(times("smoke"), ["0s", "1s", "1m"]);

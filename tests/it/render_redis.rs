@@ -358,6 +358,31 @@ fn what_was_written_is_there_after_a_kill() {
 }
 
 #[test]
+fn what_a_script_or_a_transaction_wrote_is_there_after_a_kill() {
+    let stage = Stage::new(&[Redis]);
+    let mut running = stage.start(Redis);
+    let mut talk = Talk::as_user(&stage, "requestor");
+    let script = "EVAL \"redis.call('SET', KEYS[1], 'a') return redis.call('SET', KEYS[2], 'b')\" 2 report:a report:b";
+    for command in [script, "MULTI", "SET report:c c", "SET report:d d", "EXEC"] {
+        assert!(!talk.say(command).starts_with('-'), "{command}");
+    }
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    drop(running);
+    let running = stage.start(Redis);
+    let mut talk = Talk::as_user(&stage, "requestor");
+    for key in ["a", "b", "c", "d"] {
+        assert_eq!(talk.say(&format!("GET report:{key}")), key);
+    }
+    assert!(!running.said().contains("CRITICAL"), "{}", running.said());
+    let mut nobody = eventually("redis listens", || Talk::open(stage.port(Redis, "redis")));
+    for login in ["AUTH default", "AUTH default default", "AUTH default \"\""] {
+        assert!(nobody.say(login).starts_with('-'), "{login}");
+    }
+    assert!(nobody.say("GET report:a").starts_with("-NOAUTH"));
+}
+
+#[test]
 fn a_full_queue_refuses_and_never_evicts() {
     let mut stage = Stage::new(&[Redis]);
     stage.env.stack.components.get_mut(&Redis).unwrap().memory.0 = 3 << 20;

@@ -48,7 +48,7 @@ async fn redis_must_answer_every_user() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_redis_is_found_out() {
     let open = |text: &str| {
-        text.replace("user default off sanitize-payload resetchannels -@all", "user default on nopass ~* &* +@all")
+        text.replace("user default off resetpass sanitize-payload ~* &* +@all", "user default on nopass ~* &* +@all")
     };
     let (stage, _running) = changed("users.acl", open).await;
     fails(target(&stage), "redis/refuses-strangers", "PING without a login is answered with PONG").await;

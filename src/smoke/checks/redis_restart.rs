@@ -11,12 +11,18 @@ use std::time::{Duration, Instant};
 /// A key that nobody took away goes away by itself: seconds.
 const LIFETIME: u64 = 600;
 
-/// Writes a key, has the agent start Redis anew, and reads the key.
+/// Writes two keys in one transaction, has the agent start Redis anew, and reads the second. A transaction is what a script
+/// leaves in Redis's file too, and is read back in another way than a single command.
 pub async fn keeps_data(lab: &Lab) -> Verdict {
     let (key, value) = (format!("smoke:{}", lab.random(8)?), lab.random(32)?);
     let before = run_id(lab).await?;
     let (k, v) = (key.clone(), value.clone());
-    lab.redis("admin", move |redis| redis::cmd("SET").arg(k).arg(v).arg("EX").arg(LIFETIME).query::<()>(redis)).await?;
+    lab.redis("admin", move |redis| {
+        let mut both = redis::pipe();
+        both.atomic().set_ex(format!("{k}:first"), "1", LIFETIME).ignore().set_ex(k, v, LIFETIME).ignore();
+        both.query::<()>(redis)
+    })
+    .await?;
     let begun = Instant::now();
     let restarted = restart(lab).await;
     let found = match restarted {
@@ -24,7 +30,8 @@ pub async fn keeps_data(lab: &Lab) -> Verdict {
         Err(fault) => Err(fault),
     };
     let k = key.clone();
-    let removed = lab.redis("admin", move |redis| redis::cmd("DEL").arg(k).query::<u32>(redis)).await;
+    let removed =
+        lab.redis("admin", move |redis| redis::cmd("DEL").arg(format!("{k}:first")).arg(k).query::<u32>(redis)).await;
     match found? {
         Some(found) if found == value => {}
         Some(_) => {
