@@ -34,7 +34,7 @@ pub struct Announcement {
     pub stream: String,
     /// The channel on which the new entry's id is published.
     pub channel: String,
-    /// The entry's one field, `event`. `{id}` in it is replaced by the job's name.
+    /// The entry's field `event`, beside `trace`, which is the job's `traceparent` where there is one. `{id}` in it is replaced by the job's name.
     pub event: String,
 }
 

@@ -11,6 +11,7 @@ use report_model::source::{SOURCES_KEY, SourceInfo};
 use report_queue::{Announcement, Enqueued, JobId, JobInfo, NewJob, Priority, Queue, QueueError, State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracing::Instrument;
 
 /// The queue of reports.
 pub const QUEUE: &str = "reports";
@@ -149,9 +150,10 @@ pub async fn accept(
     }
     let sources = if needs_source(kind) { sources(store).await? } else { Vec::new() };
     let parameters = catalog::validate(kind, &request.parameters, &sources).map_err(ReportError::Parameters)?;
-    let job = new_job(user, key, &parameters, request.priority);
+    let span = report_telemetry::producer_span(QUEUE);
+    let job = span.in_scope(|| new_job(user, key, &parameters, request.priority));
     let (payload, trace_id) = (job.payload.clone(), trace::id_of(&job.trace));
-    match queue.enqueue(job).await? {
+    match queue.enqueue(job).instrument(span).await? {
         Enqueued::New(id) => Ok(Accepted { id: id.to_string(), kind, state: "queued", trace_id, new: true }),
         Enqueued::Duplicate(id) => again(queue, &id, kind, &payload).await,
     }

@@ -7,12 +7,14 @@ pub mod faults;
 mod otlp;
 mod receiver;
 mod redis;
+mod services;
 mod smtp;
 
 pub use certificates::Identity;
 pub use otlp::{OtlpReceiver, Seen};
 pub use receiver::{Answer, Received, Receiver};
 pub use redis::{Flavour, RedisServer};
+pub use services::{ADMIN_TOKEN, Services};
 pub use smtp::{Mail, SmtpMode, SmtpServer};
 
 use std::net::TcpListener;

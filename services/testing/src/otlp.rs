@@ -19,7 +19,7 @@ pub struct OtlpReceiver {
     tap: Child,
     port: u16,
     seen: Arc<Mutex<Seen>>,
-    _runtime: Runtime,
+    runtime: Option<Runtime>,
 }
 
 /// What came.
@@ -65,7 +65,7 @@ impl OtlpReceiver {
             axum::serve(listener, app).await.unwrap();
         });
         eventually("oteltap listens", || TcpStream::connect(("127.0.0.1", inner)).is_ok());
-        Self { tap, port, seen, _runtime: runtime }
+        Self { tap, port, seen, runtime: Some(runtime) }
     }
 
     /// Its address, for `OTEL_EXPORTER_OTLP_ENDPOINT`.
@@ -134,6 +134,10 @@ impl Drop for OtlpReceiver {
     fn drop(&mut self) {
         let _ = self.tap.kill();
         let _ = self.tap.wait();
+        // A test may be asynchronous, and there a runtime cannot be waited for.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -113,9 +113,12 @@ local function bury(p, id, now)
   end
 end
 
--- Adds to a log and wakes its readers. The wake-up may be lost without harm.
-local function announce(call, stream, channel, event)
-  local entry = call('XADD', stream, 'MAXLEN', '~', LOG_MOST, '*', 'event', event)
+-- Adds to a log, with the traceparent of what is told of where there is one, and wakes its readers. The wake-up may be
+-- lost without harm.
+local function announce(call, stream, channel, event, trace)
+  local fields = {'event', event}
+  if trace ~= '' then fields = {'event', event, 'trace', trace} end
+  local entry = call('XADD', stream, 'MAXLEN', '~', LOG_MOST, '*', unpack(fields))
   if type(entry) ~= 'string' then return end
   call('EXPIRE', stream, LOG_KEPT)
   if channel ~= '' then redis.pcall('PUBLISH', channel, entry) end
@@ -136,7 +139,7 @@ local function put(p, at, now, call)
     local first = redis.call('SET', p .. 'key:' .. key, id, 'NX', 'GET', 'EX', DAY)
     if first and first ~= id then return first end
   end
-  if ARGV[at + 9] ~= '' then announce(call, ARGV[at + 9], ARGV[at + 10], ARGV[at + 11]) end
+  if ARGV[at + 9] ~= '' then announce(call, ARGV[at + 9], ARGV[at + 10], ARGV[at + 11], ARGV[at + 7]) end
   local fields
   if delay > 0 then
     fields = {put_off(p, id, now + delay)}

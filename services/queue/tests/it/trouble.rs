@@ -1,9 +1,13 @@
 //! A server that is away, cuts lines, stands still, is full, or lets us do little.
 
 use super::support::{Script, job, put, queue, quick, reaches, state, work};
-use report_queue::{Announcement, Connection, NewJob, Queue, QueueError, QueueSettings, RedisQueue, State};
+use report_queue::{
+    Announcement, Connection, NewJob, Queue, QueueError, QueueSettings, RedisQueue, State, TraceContext,
+};
 use report_testing::{RedisServer, until};
 use std::time::Duration;
+
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 #[tokio::test]
 async fn workers_live_through_a_restart_and_tell_the_end_of_what_ran_meanwhile() {
@@ -114,13 +118,17 @@ async fn both_services_get_by_with_the_rights_that_they_have() {
         channel: "user:anna".to_owned(),
         event: "queued {id}".to_owned(),
     });
-    let id =
-        put(&asks, NewJob { user: Some("anna".to_owned()), announcement: announcement.clone(), ..job("retry-once") })
-            .await;
+    let trace = TraceContext { parent: PARENT.to_owned(), state: String::new() };
+    let id = put(
+        &asks,
+        NewJob { user: Some("anna".to_owned()), announcement: announcement.clone(), trace, ..job("retry-once") },
+    )
+    .await;
     reaches(&asks, &id, State::Done).await;
     let log: redis::streams::StreamRangeReply =
         redis::cmd("XRANGE").arg("user:anna:ev").arg("-").arg("+").query(&mut connection).unwrap();
     assert_eq!(log.ids[0].get::<String>("event").unwrap(), format!("queued {id}"));
+    assert_eq!(log.ids[0].get::<String>("trace").as_deref(), Some(PARENT));
     let held = put(&asks, job("hold")).await;
     until("it runs", || async { script.begun().iter().any(|(text, _)| text == "hold") }).await;
     asks.cancel(&held).await.unwrap();

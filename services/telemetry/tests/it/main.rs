@@ -11,3 +11,4 @@
 mod doors;
 mod otlp;
 mod process;
+mod report;
