@@ -8,4 +8,5 @@ pub mod results;
 pub mod scale;
 pub mod serve;
 pub mod settings;
+pub mod sources;
 pub mod work;

@@ -38,9 +38,10 @@ fn run(args: &ServeArgs) -> ExitCode {
         };
         let _telemetry = Telemetry::start(SERVICE, format).map_err(|error| error.to_string())?;
         report_webhook::install_tls();
-        let library = Library::default();
-        let sources = library.sources().to_vec();
-        let end = serve(settings, SERVICE, library, &sources).await;
+        let library = Library::new(settings.sources.clone());
+        library.start_looking().await;
+        let offered = library.offered();
+        let end = serve(settings, SERVICE, library, offered).await;
         end.inspect_err(|error| tracing::error!(%error, "the runner ends")).map_err(|error| error.to_string())
     });
     // What still runs on blocking threads was handed back; nobody waits for it.

@@ -7,6 +7,7 @@ use report_queue::{Connection, QueueError};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// Where runners say that they are there: their names by the server's time.
@@ -34,17 +35,20 @@ static PRESENT: LazyLock<Script> = LazyLock::new(|| {
 pub struct Presence {
     client: redis::Client,
     name: String,
-    sources: String,
+    sources: watch::Receiver<Vec<SourceInfo>>,
     runners: AtomicU32,
 }
 
 impl Presence {
-    /// A runner of this name, a new one for each process, with these sources. Nothing is told yet.
+    /// A runner of this name, a new one for each process, which offers these sources. Nothing is told yet.
     ///
     /// # Errors
     /// The address of Redis makes no sense.
-    pub fn new(connection: &Connection, name: String, sources: &[SourceInfo]) -> Result<Self, QueueError> {
-        let sources = serde_json::to_string(sources).map_err(|error| QueueError::Settings(error.to_string()))?;
+    pub fn new(
+        connection: &Connection,
+        name: String,
+        sources: watch::Receiver<Vec<SourceInfo>>,
+    ) -> Result<Self, QueueError> {
         Ok(Self { client: connection.client()?, name, sources, runners: AtomicU32::new(1) })
     }
 
@@ -83,8 +87,10 @@ impl Presence {
             Some(line) => line,
             None => line.insert(self.client.get_multiplexed_async_connection().await?),
         };
+        // A list of names and labels is always JSON.
+        let sources = serde_json::to_string(&*self.sources.borrow()).unwrap_or_else(|_| "[]".to_owned());
         let mut call = PRESENT.key(RUNNERS_KEY);
-        call.key(SOURCES_KEY).arg(&self.name).arg(&self.sources).arg(SOURCES_KEPT_SECONDS);
+        call.key(SOURCES_KEY).arg(&self.name).arg(sources).arg(SOURCES_KEPT_SECONDS);
         let runners = call.invoke_async(line).await?;
         self.runners.store(runners, Ordering::Relaxed);
         Ok(())

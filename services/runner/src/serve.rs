@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -73,20 +73,21 @@ pub async fn serve(
     settings: Settings,
     service: Service,
     maker: impl Maker,
-    sources: &[SourceInfo],
+    sources: watch::Receiver<Vec<SourceInfo>>,
 ) -> Result<(), ServeError> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let metrics = Metrics::new(service);
+    let offered = sources.borrow().len();
     let parts = Parts::new(&settings, &metrics, maker, sources)?;
     let doors = open_doors(&settings, &parts, metrics).await?;
     tracing::info!(
         listen = %doors.address,
         workers_min = settings.workers.min,
         workers_max = settings.workers.max,
-        sources = sources.len(),
+        sources = offered,
         version = service.version,
         "the runner is here"
     );
@@ -127,7 +128,7 @@ impl Parts {
         settings: &Settings,
         metrics: &Metrics,
         maker: impl Maker,
-        sources: &[SourceInfo],
+        sources: watch::Receiver<Vec<SourceInfo>>,
     ) -> Result<Self, ServeError> {
         let connection = settings.redis.connection();
         let types = ReportType::ALL.map(ReportType::as_str);

@@ -15,7 +15,7 @@ const TOP: f64 = 24.0;
 const BOTTOM: f64 = 48.0;
 
 /// Each at least 3:1 against white and against near black, and told apart by people who see colours differently.
-const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#b8609a", "#8c7a00", "#808080"];
+const COLOURS: [&str; 6] = ["#2586c8", "#d55e00", "#009e73", "#b8609a", "#8c7a00", "#808080"];
 
 /// Writes the chart: a figure with its picture and its legend. Nothing when no line has a value.
 pub(super) fn render(chart: &Chart, out: &mut String) {
@@ -112,13 +112,20 @@ fn axes(chart: &Chart, scale: &Scale, positions: usize, out: &mut String) {
 /// The positions that have their name at the horizontal axis: as many as fit beside each other, the ends among them.
 fn marked(positions: usize, chart: &Chart) -> Vec<(usize, &'static str)> {
     let longest = chart.x.iter().map(|label| label.chars().count().min(24)).max().unwrap_or(1) as f64;
-    let fitting = ((WIDTH - LEFT - RIGHT) / (longest * 7.5 + 20.0)).floor().clamp(2.0, 8.0) as usize;
+    // The first one stands right of its position and the last one left of it, so between marks is half a name more.
+    let fitting = ((WIDTH - LEFT - RIGHT) / (longest * 11.0 + 10.0)).floor().clamp(1.0, 8.0) as usize;
     if positions == 0 {
         return Vec::new();
     }
     let last = positions - 1;
-    let parts = (fitting - 1).min(last).max(1);
-    let mut marks: Vec<usize> = (0..=parts).map(|part| part * last / parts).collect();
+    let step = last.div_ceil(fitting).max(1);
+    let mut marks: Vec<usize> = (0..=last).step_by(step).collect();
+    if let Some(end) = marks.pop()
+        && (end == 0 || last - end >= step)
+    {
+        marks.push(end);
+    }
+    marks.push(last);
     marks.dedup();
     let anchor = |index: usize| match index {
         _ if last == 0 => "middle",

@@ -89,7 +89,7 @@ pub struct ServeArgs {
     /// How long a report may run, in seconds, before it counts as failed and is tried again
     #[arg(long, value_name = "SECONDS", env = "REPORT_RUN_TIMEOUT", default_value = "900")]
     pub run_timeout: String,
-    /// A source that reports may read: NAME=csv:/path or NAME=postgres:/path/of/file-with-url#query-or-table; the
+    /// A source that reports may read: NAME=csv:/path or NAME=postgres:/path/of/file-with-url#table-or-view; the
     /// samples when none is given
     #[arg(long = "source", value_name = "NAME=KIND:WHERE", env = "REPORT_SOURCES", value_delimiter = ',')]
     pub sources: Vec<String>,

@@ -4,6 +4,7 @@ use super::args::{LogFormat, RedisArgs, ServeArgs};
 use super::secret::{self, Secret};
 use super::{Problem, Problems};
 use crate::scale::Limits;
+use crate::sources::Sources;
 use report_model::catalog::ReportType;
 use report_queue::Connection;
 use report_webhook::Secrets;
@@ -60,8 +61,8 @@ pub struct Settings {
     pub limits: BTreeMap<ReportType, u32>,
     /// How long a report may run.
     pub run_timeout: Duration,
-    /// The sources as they were written.
-    pub sources: Vec<String>,
+    /// What reports may read.
+    pub sources: Sources,
     /// How long running reports may go on after SIGTERM.
     pub drain: Duration,
     /// How the log is written.
@@ -131,6 +132,7 @@ impl Reader {
         let per_user = self.number("--per-user", "REPORT_PER_USER", &args.per_user, 0..=MOST_WORKERS);
         let deliveries = self.number("--deliveries", "REPORT_DELIVERIES", &args.deliveries, 1..=1000);
         let limits = self.limits(&args.limits);
+        let sources = self.sources(&args.sources);
         let run_timeout = self.seconds("--run-timeout", "REPORT_RUN_TIMEOUT", &args.run_timeout, 1..=86_400);
         let drain = self.seconds("--drain", "REPORT_DRAIN", &args.drain, 0..=3600);
         if args.results_dir.is_some() && args.results_token_file.is_none() {
@@ -151,7 +153,7 @@ impl Reader {
             deliveries: deliveries?,
             limits,
             run_timeout: run_timeout?,
-            sources: args.sources.iter().filter(|source| !source.trim().is_empty()).cloned().collect(),
+            sources: sources?,
             drain: drain?,
             log_format: args.log_format,
             warnings: Vec::new(),
@@ -285,6 +287,18 @@ impl Reader {
             self.problem("--workers-max", "REPORT_WORKERS_MAX", text);
         }
         Some(Limits { min, max })
+    }
+
+    fn sources(&mut self, said: &[String]) -> Option<Sources> {
+        let said: Vec<String> =
+            said.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect();
+        match Sources::parse(&said) {
+            Ok(sources) => Some(sources),
+            Err(error) => {
+                self.problem("--source", "REPORT_SOURCES", error.to_string());
+                None
+            }
+        }
     }
 
     fn limits(&mut self, said: &[String]) -> BTreeMap<ReportType, u32> {

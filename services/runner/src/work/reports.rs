@@ -1,6 +1,7 @@
 //! Reports: a job is read, made into a document, and ended together with the callback that tells of it.
 
 use super::{Runs, WEBHOOKS, callback};
+use crate::reports::Times;
 use crate::results::Results;
 use report_model::catalog::{Parameters, ReportType};
 use report_model::document::Document;
@@ -42,10 +43,11 @@ pub enum Trouble {
 
 /// Who makes reports.
 pub trait Maker: Send + Sync + 'static {
-    /// Makes the report that `parameters` ask for. When `cancelled` ends it stops soon, with [`Trouble::Stopped`].
+    /// Makes the report that `parameters` ask for; `times` are those of the request's way to here. When `cancelled` ends it stops soon, with [`Trouble::Stopped`].
     fn make(
         &self,
         parameters: Parameters,
+        times: Times,
         cancelled: CancellationToken,
     ) -> impl Future<Output = Result<Document, Trouble>> + Send;
 }
@@ -96,7 +98,7 @@ impl<M: Maker, Q: Queue> Reports<M, Q> {
     /// Makes the document, tells when that takes a moment, and gives up when it takes too long.
     async fn made(&self, job: &Claimed, parameters: Parameters) -> Result<Document, Trouble> {
         let stop = job.cancelled.child_token();
-        let making = self.maker.make(parameters, stop.clone());
+        let making = self.maker.make(parameters, times_of(job), stop.clone());
         tokio::pin!(making);
         let telling = async {
             sleep(STARTED_AFTER).await;
@@ -192,4 +194,13 @@ fn store(id: &str, document: &Document, results: Option<&Results>) -> Outcome {
 /// A number from 0 to 1, without bias that matters here; one half when the system gives no random bytes.
 fn draw() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
+}
+
+/// When a job was where. What the server says is always a time; else it is that of 1970.
+fn times_of(job: &Claimed) -> Times {
+    let at = |milliseconds: u64| {
+        let milliseconds = i64::try_from(milliseconds).unwrap_or_default();
+        jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default()
+    };
+    Times { accepted: at(job.enqueued_at), claimed: at(job.claimed_at) }
 }

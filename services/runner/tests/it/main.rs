@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is the tests' own crate")]
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a test stands outside the walls")]
 
+mod csv_sources;
 mod doors;
 mod forecast;
+mod gages;
+mod library;
+mod series;
 mod serve;
 mod settings;
 mod stage;
