@@ -28,14 +28,14 @@ export class Problem extends Error {
   }
 }
 
-/** Reads JSON. */
-export const get = (path) => call("GET", path);
+/** Reads JSON; what is large may take longer. */
+export const get = (path, timeout = TIMEOUT_MS) => call("GET", path, { timeout });
 
 /** Writes, and reads what is answered, if anything is. */
-export const post = (path, body, headers = {}) => call("POST", path, body, headers);
+export const post = (path, body, headers = {}) => call("POST", path, { body, headers });
 
-async function call(method, path, body, headers = {}) {
-  const request = { method, headers: { Accept: "application/json", ...headers }, signal: AbortSignal.timeout(TIMEOUT_MS) };
+async function call(method, path, { body, headers = {}, timeout = TIMEOUT_MS }) {
+  const request = { method, headers: { Accept: "application/json", ...headers }, signal: AbortSignal.timeout(timeout) };
   if (body !== undefined) {
     request.headers["Content-Type"] = "application/json";
     request.body = JSON.stringify(body);

@@ -193,9 +193,10 @@ class App {
   async #page(query) {
     try {
       const { reports, next } = await get(`/api/reports?limit=${PAGE}${query}`);
+      // The newest, read again, say nothing about the oldest that are shown, unless there is a gap between the two.
+      const gap = reports.every(({ id }) => !this.store.get(id));
       for (const report of reports) this.store.merge(report);
-      // Reading the newest again says nothing about the oldest that are shown.
-      if (query || this.#next === null) this.#next = next ?? "";
+      if (query || gap || this.#next === null) this.#next = next ?? "";
       byId("more").hidden = !this.#next;
       this.#unread = false;
       this.list.note();
@@ -203,7 +204,7 @@ class App {
       if (problem.status === undefined) throw problem;
       this.#unread = problem.passes;
       if (problem.signedOut) this.ended();
-      else this.list.note(`The list could not be read. ${problem.words}`);
+      else this.list.note(`The list could not be read. ${problem.words}`, () => this.#refresh());
     }
   }
 
@@ -214,7 +215,8 @@ class App {
       byId("link-state").dataset.state = state;
       byId("link-text").textContent = LINK_WORDS[state];
     };
-    if (state === "live") show();
+    // With too many windows open each try looks like a success at first.
+    if (state === "live" && byId("link-state").dataset.state !== "crowded") show();
     else this.#linkTimer = setTimeout(show, CALM_MS);
   }
 

@@ -46,10 +46,11 @@ export class List {
     for (const [one, row] of this.#rows) mark(row.link, one === id);
   }
 
-  /** Says what there is to say instead of a list, if anything: `text`, or that it is empty. */
-  note(text = "") {
+  /** Says what there is to say instead of a list, if anything: `text`, with a way to try `again`, or that it is empty. */
+  note(text = "", again = null) {
     const place = byId("list-note");
-    place.textContent = text || "Nothing yet. Reports that you run stand here, and are found again after a reload.";
+    place.replaceChildren(text || "Nothing yet. Reports that you run stand here, and are found again after a reload.",
+      ...(again ? [" ", el("button", { type: "button", class: "button small", onclick: again }, "Try again")] : []));
     place.hidden = text === "" && this.#rows.size > 0;
   }
 

@@ -9,6 +9,8 @@ import { documentView } from "./document.js";
 
 /** A result larger than this is not shown, only downloaded: a browser would stop answering. */
 const LARGEST_SHOWN = 16_000_000;
+/** How long it may take to come, on a slow line. */
+const RESULT_TIMEOUT_MS = 120_000;
 
 /** Shows the report `id` and keeps it so until `close`. */
 export class ReportView {
@@ -158,7 +160,7 @@ export class ReportView {
       return;
     }
     try {
-      const content = await get(`${this.path}/result.json`);
+      const content = await get(`${this.path}/result.json`, RESULT_TIMEOUT_MS);
       if (!this.#closed) this.result.replaceChildren(...documentView(content));
     } catch (problem) {
       this.#shownResult = false;

@@ -79,6 +79,37 @@ async fn where_websockets_do_not_pass_the_result_comes_all_the_same() {
 }
 
 #[tokio::test]
+async fn with_too_many_windows_open_a_further_one_says_so_and_does_what_it_can() {
+    let (stack, browser) = (Stack::start().await, Browser::start().await);
+    let (anna, tab) = signed_in(&browser, &stack, "anna").await;
+    let nine = "Promise.all(Array.from({ length: 9 }, () => new Promise((open) => { \
+                new WebSocket('/api/socket').onmessage = open; }))).then(() => true)";
+    ask_for_check(&tab, "5").await;
+    tab.eval(nine).await;
+    let further = anna.open(&stack.page(), WIDE).await;
+    further.until_text("#link-text", "Open in too many windows").await;
+    further.until_text("#list .badge", "Running").await;
+    tab.assert_clean(&[]);
+    further.assert_clean(&[]);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_read_when_the_network_is_back() {
+    let (stack, browser) = (Stack::start().await, Browser::start().await);
+    let (_anna, tab) = signed_in(&browser, &stack, "anna").await;
+    ask_for_check(&tab, "5").await;
+    tab.until_text(".report .badge", "Running").await;
+    stack.proxy.cut();
+    tab.until_text("#link-text", "Reconnecting").await;
+    // A report that is not known here is asked for, and now nobody answers.
+    tab.eval("location.hash = '#/reports/00000000000000000000000000'").await;
+    tab.until_text(".report-note", "cannot be reached").await;
+    stack.proxy.mend();
+    tab.until_text(".report-note", "There is no such report among yours.").await;
+    tab.assert_clean(&["ERR_", "WebSocket", "404"]);
+}
+
+#[tokio::test]
 async fn a_double_click_asks_once() {
     let (stack, browser) = (Stack::start().await, Browser::start().await);
     let (_anna, tab) = signed_in(&browser, &stack, "anna").await;
