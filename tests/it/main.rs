@@ -24,6 +24,7 @@ mod packages;
 mod place;
 mod planner;
 mod schema;
+mod services;
 mod stage;
 mod up_down;
 mod usage;

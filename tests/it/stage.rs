@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 /// The components that run in `local` with nothing but the distribution's packages.
 pub const COMPONENTS: [&str; 5] = ["redis", "redis-exporter", "node-exporter", "prometheus", "alertmanager"];
 
+/// Our own two services, which run where a stage says so.
+pub const SERVICES: [&str; 2] = ["requestor", "runner"];
+
 /// The longest that a test waits for what must happen.
 const BOUND: Duration = Duration::from_secs(60);
 
@@ -65,6 +68,7 @@ pub struct Stage {
     pub name: String,
     /// The ports that its file asks for.
     pub wanted: BTreeMap<String, u16>,
+    services: bool,
     program: PathBuf,
     user: Option<u32>,
     umask: Option<&'static str>,
@@ -94,6 +98,7 @@ impl Stage {
             folder: tempfile::Builder::new().prefix("stage").tempdir().unwrap(),
             name: format!("t{}n{count}", std::process::id()),
             wanted: wanted.collect(),
+            services: false,
             program: PathBuf::from(env!("CARGO_BIN_EXE_reportctl")),
             user: None,
             umask: None,
@@ -104,6 +109,32 @@ impl Stage {
         }
         stage.write_env(policy, |_| String::new());
         stage
+    }
+
+    /// The requestor and the runner run too: those that Cargo has built beside the program of these tests.
+    pub fn with_services(mut self) -> Self {
+        self.services = true;
+        let keys = SERVICES.iter().map(|name| format!("{name}/http"));
+        self.wanted.extend(keys.zip(free_ports(SERVICES.len())));
+        for name in SERVICES {
+            let program = self.program.with_file_name(format!("report-{name}"));
+            assert!(program.exists(), "{} is missing: cargo build --workspace --bins", program.display());
+        }
+        self.write_env("free", |_| String::new());
+        self
+    }
+
+    /// The components that run.
+    pub fn components(&self) -> impl Iterator<Item = &'static str> + use<> {
+        COMPONENTS.into_iter().chain(SERVICES.into_iter().filter(|_| self.services).collect::<Vec<_>>())
+    }
+
+    /// The program is a copy of its own, beside which there is nothing.
+    pub fn standing_alone(mut self) -> Self {
+        let copy = self.at("reportctl");
+        std::fs::copy(&self.program, &copy).unwrap();
+        self.program = copy;
+        self
     }
 
     /// Everything from now on is done by that user, where the tests run as root; else by whoever runs them. The program
@@ -162,7 +193,10 @@ impl Stage {
     /// Writes the environment's file anew: `options` gives further lines of a component, each ending in a newline.
     pub fn write_env(&self, policy: &str, options: impl Fn(&str) -> String) {
         let mut text = format!("extends: local\nmachine: {{ports: {policy}}}\nstack:\n");
-        for component in COMPONENTS {
+        if !self.services {
+            text.extend(SERVICES.map(|name| format!("  {name}: {{enabled: false}}\n")));
+        }
+        for component in self.components() {
             let of = |key: &&String| key.split_once('/').is_some_and(|(of, _)| of == component);
             let ports: Vec<String> = (self.wanted.keys().filter(of))
                 .map(|key| format!("{}: {}", key.split_once('/').unwrap().1, self.wanted[key]))
@@ -252,7 +286,7 @@ impl Stage {
         let found = self.processes();
         let pids: BTreeMap<String, u32> = found.iter().map(|one| (one.component.clone(), one.pid)).collect();
         assert_eq!(pids.len(), found.len(), "something was started twice: {found:?}");
-        let expected: BTreeSet<&str> = COMPONENTS.into_iter().chain(["agent"]).collect();
+        let expected: BTreeSet<&str> = self.components().chain(["agent"]).collect();
         assert_eq!(pids.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected);
         pids
     }
@@ -270,6 +304,7 @@ impl Stage {
             "node-exporter" => ("/metrics", "\nnode_boot_time_seconds "),
             "prometheus" => ("/api/v1/status/buildinfo", "\"status\":\"success\""),
             "alertmanager" => ("/api/v2/status", "\"versionInfo\""),
+            "requestor" | "runner" => ("/readyz", "\"ready\":true"),
             other => return Err(format!("{other} is not known here")),
         };
         let body = get(port, path).map_err(|error| format!("{component} on {port}: {error}"))?;
@@ -279,7 +314,7 @@ impl Stage {
     /// Each component must answer, now.
     #[track_caller]
     pub fn all_answer(&self) {
-        for component in COMPONENTS {
+        for component in self.components() {
             self.answers(component).unwrap();
         }
     }

@@ -20,7 +20,7 @@ fn up_brings_up_what_answers_and_a_second_one_does_nothing() {
     let id = std::fs::read_to_string(stage.paths().identity()).unwrap();
     let reclaim = up.err.find(&format!("down --id {}", id.trim()));
     assert!(reclaim < up.err.find("env/claim"), "how to remove everything stands first: {}", up.err);
-    for skipped in ["grafana", "clickhouse", "uptrace", "requestor", "runner"] {
+    for skipped in ["grafana", "clickhouse", "uptrace"] {
         assert!(up.err.contains(&format!("skipped  {skipped}: ")), "{}", up.err);
     }
     let (pids, files) = (stage.pids(), tree(&stage.paths().root.join("config")));

@@ -5,6 +5,7 @@ use crate::reach::{Query, Socket, SocketError, begin};
 use crate::smoke::exposition::value;
 use crate::smoke::lab::{Fault, Lab, Verdict, answered};
 use crate::smoke::visitor::Visitor;
+use std::time::UNIX_EPOCH;
 
 /// The user whom the checks are. One name for all, so that nothing piles up.
 pub const USER: &str = "reportctl-smoke";
@@ -48,7 +49,7 @@ pub async fn refuses_strangers(lab: &Lab) -> Verdict {
         ),
         ("an address, without a token", Query::post(port, "/admin/links", "application/json", person)),
         ("an alert with a wrong token", hook("/hooks/alerts").bearer(&wrong)),
-        ("a result without a signature", hook("/hooks/reports")),
+        ("a result with a wrong signature", forged(lab, hook("/hooks/reports"))?),
     ] {
         let reply = lab.ask(&query).await?;
         if !matches!(reply.status, 401 | 403) {
@@ -65,6 +66,15 @@ pub async fn refuses_strangers(lab: &Lab) -> Verdict {
     refused(foreign, "a websocket from another page")?;
     Ok("people without a session, programs without their token or signature, and other pages' websockets are refused"
         .to_owned())
+}
+
+/// The same with everything that belongs to a webhook, but signed by nobody who knows the secret.
+fn forged(lab: &Lab, query: Query) -> Result<Query, Fault> {
+    let now = lab.context.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Ok(query
+        .header("webhook-id", &format!("smoke-{}", lab.random(16)?))
+        .header("webhook-timestamp", &now.to_string())
+        .header("webhook-signature", "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="))
 }
 
 fn refused(socket: Result<Socket, SocketError>, what: &str) -> Result<(), Fault> {
