@@ -90,7 +90,10 @@ fn services_are_built_from_the_checkout_once_and_again_when_their_source_changes
     let built = Path::new(env!("CARGO_BIN_EXE_reportctl")).parent().unwrap();
     let (from, to) = (built.display(), stage.at("project/target/release"));
     let to = to.display();
-    checkout(&stage, &format!("mkdir -p '{to}' && cp '{from}'/report-requestor '{from}'/report-runner '{to}'/"));
+    checkout(
+        &stage,
+        &format!("mkdir -p '{to}' && cp --remove-destination '{from}'/report-requestor '{from}'/report-runner '{to}'/"),
+    );
     let dry = stage.run("up --dry-run");
     assert!(dry.out.contains("cargo build --release --locked --target-dir"), "{}", dry.out);
     let calls = || std::fs::read_to_string(stage.at("called")).unwrap_or_default().lines().count();
@@ -115,10 +118,15 @@ fn services_are_built_from_the_checkout_once_and_again_when_their_source_changes
 #[test]
 fn a_build_that_fails_says_why_in_cargos_words_and_what_else_was_begun_runs() {
     let stage = alone();
-    checkout(&stage, "echo 'error[E0308]: mismatched types' >&2; echo ' --> services/runner/src/main.rs:1:1' >&2; exit 101");
+    checkout(
+        &stage,
+        "echo 'error[E0308]: mismatched types' >&2; echo ' --> services/runner/src/main.rs:1:1' >&2; exit 101",
+    );
     let up = stage.run("up -y --no-smoke");
     assert_eq!(up.code, Some(10), "{}", up.shown());
-    for words in ["services/build", "error[E0308]: mismatched types", "services/runner/src/main.rs:1:1", "enabled: false"] {
+    for words in
+        ["services/build", "error[E0308]: mismatched types", "services/runner/src/main.rs:1:1", "enabled: false"]
+    {
         assert!(up.err.contains(words), "{words}: {}", up.err);
     }
     assert!(within(Duration::from_secs(20), || stage.answers("redis").is_ok()), "redis does not wait for a build");
