@@ -90,7 +90,7 @@ fn start<H: Handler>(crew: &Arc<Crew>, handler: &Arc<H>, handed: Vec<Handed>) {
     for (handed, (ticket, reason)) in handed.into_iter().zip(tickets) {
         let waited = handed.claimed.claimed_at.saturating_sub(handed.claimed.ready_at);
         crew.observer.claimed(&handed.claimed, Duration::from_millis(waited));
-        let task = tokio::spawn(run(crew.clone(), handler.clone(), ticket, reason, handed));
+        let task = tokio::spawn(run(crew.clone(), handler.clone(), ticket, reason, Box::new(handed)));
         crew.slots.attach(ticket, task.abort_handle());
     }
 }

@@ -4,8 +4,10 @@ use super::error::QueueError;
 use super::lease::{End, How};
 use super::link::back_off;
 use super::progress::Part;
-use super::run::Finished;
+use super::queue::Handler;
+use super::run::{Finished, end};
 use super::workers::Crew;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -16,43 +18,53 @@ const BYTES_MOST: usize = 8 * 1024 * 1024;
 /// How often an end is told that the server refuses, before its lease is left to run out.
 const REFUSALS_MOST: u32 = 5;
 
+/// An end, and what the server is told of it.
+type Told = (Finished, End);
+
 /// Tells the ends that come until these workers are over.
-pub async fn finish(crew: Arc<Crew>, mut ends: UnboundedReceiver<Finished>) {
-    let mut waiting = Vec::new();
+pub async fn finish<H: Handler>(crew: Arc<Crew>, handler: Arc<H>, mut ends: UnboundedReceiver<Finished>) {
+    let mut waiting = VecDeque::new();
+    let mut more = Vec::new();
     loop {
         crew.progress.rest(Part::Finish);
         if waiting.is_empty() {
             tokio::select! {
-                _ = ends.recv_many(&mut waiting, ENDS_MOST) => {}
+                _ = ends.recv_many(&mut more, ENDS_MOST) => {}
                 () = crew.over() => return,
             }
         }
-        while waiting.len() < ENDS_MOST {
-            let Ok(more) = ends.try_recv() else { break };
-            waiting.push(more);
+        while waiting.len() + more.len() < ENDS_MOST {
+            let Ok(one) = ends.try_recv() else { break };
+            more.push(one);
         }
-        let count = bite(&waiting);
-        tell(&crew, waiting.drain(..count).collect()).await;
+        waiting.extend(more.drain(..));
+        crew.progress.step(Part::Finish);
+        let batch = bite(handler.as_ref(), &mut waiting);
+        tell(&crew, batch).await;
     }
 }
 
-/// How many of them go into one call. At least one.
-fn bite(waiting: &[Finished]) -> usize {
+/// Takes those that go into one call: at least one. Only now is asked what follows from them, so that many that wait for
+/// the server do not need much memory.
+fn bite<H: Handler>(handler: &H, waiting: &mut VecDeque<Finished>) -> Vec<Told> {
+    let mut batch = Vec::with_capacity(waiting.len());
     let mut bytes = 0;
-    let fits = |finished: &&Finished| {
-        bytes += finished.end.size();
-        bytes <= BYTES_MOST
-    };
-    waiting.iter().take_while(fits).count().max(1)
+    while bytes < BYTES_MOST {
+        let Some(finished) = waiting.pop_front() else { break };
+        let end = end(handler, &finished);
+        bytes += end.size();
+        batch.push((finished, end));
+    }
+    batch
 }
 
 /// Tells these ends until the server has heard of them.
-async fn tell(crew: &Crew, batch: Vec<Finished>) {
+async fn tell(crew: &Crew, batch: Vec<Told>) {
     let mut failures = 0;
     let mut refusals = 0;
     let counted = loop {
         crew.progress.step(Part::Finish);
-        let ends: Vec<&End> = batch.iter().map(|finished| &finished.end).collect();
+        let ends: Vec<&End> = batch.iter().map(|(_, end)| end).collect();
         match crew.queue.finish(&ends).await {
             Ok(counted) => {
                 crew.connected("finish", None);
@@ -64,8 +76,8 @@ async fn tell(crew: &Crew, batch: Vec<Finished>) {
             }
             // One bad end must not hold up the others.
             Err(_) if batch.len() > 1 => {
-                for finished in batch {
-                    Box::pin(tell(crew, vec![finished])).await;
+                for told in batch {
+                    Box::pin(tell(crew, vec![told])).await;
                 }
                 return;
             }
@@ -74,20 +86,20 @@ async fn tell(crew: &Crew, batch: Vec<Finished>) {
                 failures += 1;
                 refusals += 1;
                 if refusals >= REFUSALS_MOST {
-                    tracing::error!(job = %batch[0].end.id, "the end of a job is refused, so it runs again: {error}");
+                    tracing::error!(job = %batch[0].0.id, "the end of a job is refused, so it runs again: {error}");
                     break vec![false];
                 }
             }
         }
         tokio::time::sleep(back_off(failures)).await;
     };
-    let released = batch.iter().zip(&counted).filter(|(f, counted)| **counted && f.end.how == How::Release).count();
+    let released = batch.iter().zip(&counted).filter(|((f, _), counted)| **counted && f.how == How::Release).count();
     crew.released.fetch_add(released, Ordering::AcqRel);
-    crew.slots.give_back(batch.iter().map(|finished| finished.ticket));
-    for (finished, counted) in batch.into_iter().zip(counted) {
+    crew.slots.give_back(batch.iter().map(|(finished, _)| finished.ticket));
+    for ((finished, _), counted) in batch.into_iter().zip(counted) {
         match finished.told {
-            Some((job, outcome, ran)) if counted => crew.observer.finished(&job, &outcome, ran),
-            Some((job, ..)) => crew.observer.lost(&job),
+            Some((handed, outcome, ran)) if counted => crew.observer.finished(&handed.claimed, &outcome, ran),
+            Some((handed, ..)) => crew.observer.lost(&handed.claimed),
             None => {}
         }
     }

@@ -22,41 +22,53 @@ const ERROR_MOST: usize = 4096;
 pub struct Finished {
     /// Its slot.
     pub ticket: u64,
-    /// What the server is told.
-    pub end: End,
-    /// What the observer is told; none when the run was ended by force.
-    pub told: Option<(Box<Claimed>, Outcome, Duration)>,
+    /// The lease.
+    pub delivery: Delivery,
+    /// The job's name.
+    pub id: JobId,
+    /// How the delivery ends.
+    pub how: How,
+    /// How long to wait before the job is tried again.
+    pub delay: Duration,
+    /// The job, how its run really ended, and how long it took; none when the run was ended by force.
+    pub told: Option<(Box<Handed>, Outcome, Duration)>,
 }
 
 /// Runs a job, and hands its end to the one who tells the server.
-pub async fn run<H: Handler>(crew: Arc<Crew>, handler: Arc<H>, ticket: u64, reason: Reason, handed: Handed) {
-    let Handed { delivery, claimed, verdict } = handed;
+pub async fn run<H: Handler>(crew: Arc<Crew>, handler: Arc<H>, ticket: u64, reason: Reason, handed: Box<Handed>) {
     let begun = Instant::now();
-    let said = match verdict {
-        None => guarded(handler.run(claimed.clone())).await,
+    let said = match &handed.verdict {
+        None => guarded(handler.run(handed.claimed.clone())).await,
         Some(Verdict::Cancelled) => Outcome::Cancelled,
-        Some(Verdict::Dead(error)) => Outcome::Fail { error },
+        Some(Verdict::Dead(error)) => Outcome::Fail { error: error.clone() },
     };
     let ran = begun.elapsed();
-    let (outcome, how, delay) = settle(said, reason.get(), claimed.attempt, crew.queue.settings());
-    let follow = if matches!(how, How::Done | How::Dead | How::Cancelled) {
-        follow_ups(handler.as_ref(), &claimed, &outcome)
-    } else {
-        Vec::new()
-    };
-    let text = text(&outcome);
-    let end = End { delivery, id: claimed.id.clone(), user: claimed.user.clone(), how, text, delay, follow };
+    let (outcome, how, delay) = settle(said, reason.get(), handed.claimed.attempt, crew.queue.settings());
     if crew.slots.ending(ticket) {
+        let (delivery, id) = (handed.delivery.clone(), handed.claimed.id.clone());
+        let told = Some((handed, outcome, ran));
         // It only fails when the one who tells is gone, and then the process ends.
-        let _ = crew.ends.send(Finished { ticket, end, told: Some((Box::new(claimed), outcome, ran)) });
+        let _ = crew.ends.send(Finished { ticket, delivery, id, how, delay, told });
     }
 }
 
 /// The end of a run that was ended by force: another worker takes the job at once.
 pub fn given_back(ticket: u64, delivery: Delivery, id: JobId) -> Finished {
-    let (text, delay, follow) = (Vec::new(), Duration::ZERO, Vec::new());
-    let end = End { delivery, id, user: None, how: How::Release, text, delay, follow };
-    Finished { ticket, end, told: None }
+    Finished { ticket, delivery, id, how: How::Release, delay: Duration::ZERO, told: None }
+}
+
+/// What the server is told of an end, with the jobs that follow from it.
+pub fn end<H: Handler>(handler: &H, finished: &Finished) -> End {
+    let Finished { delivery, id, how, delay, told, .. } = finished;
+    let (mut user, mut text, mut follow) = (None, Vec::new(), Vec::new());
+    if let Some((handed, outcome, _)) = told {
+        if matches!(how, How::Done | How::Dead | How::Cancelled) {
+            follow = follow_ups(handler, &handed.claimed, outcome);
+        }
+        user.clone_from(&handed.claimed.user);
+        text = self::text(outcome);
+    }
+    End { delivery: delivery.clone(), id: id.clone(), user, how: *how, text, delay: *delay, follow }
 }
 
 /// Runs the handler; a panic in it is an error like any other.

@@ -125,7 +125,7 @@ impl Workers {
         let watched = crew.clone();
         spawn("queue-watchdog", move || watchdog::watch(&watched, &stop_watching, &stuck_now))?;
         let stop = CancellationToken::new();
-        tokio::spawn(finish(crew.clone(), ends_to_tell));
+        tokio::spawn(finish(crew.clone(), handler.clone(), ends_to_tell));
         let fetching = tokio::spawn(fetch(crew.clone(), handler, stop.clone()));
         Ok(Self { crew, stop, fetching, threads: vec![beating, watching], stuck })
     }

@@ -86,6 +86,7 @@ impl Handler for Script {
             "done" => Outcome::Done { result: text.into_bytes() },
             "retry" => Outcome::Retry { error: "not yet".to_owned(), after: None },
             "retry-once" if job.attempt == 1 => Outcome::Retry { error: "once".to_owned(), after: None },
+            "large" => Outcome::Done { result: vec![b'x'; text[6..].parse().unwrap()] },
             "fail" => Outcome::Fail { error: "never".to_owned() },
             "postpone" if self.begun().len() == 1 => Outcome::Postpone { after: Duration::from_millis(10) },
             "panic" => panic!("on purpose"),

@@ -141,3 +141,31 @@ async fn both_services_get_by_with_the_rights_that_they_have() {
     assert_eq!(asks.stats().await.unwrap().waiting, 0);
     assert_eq!(state(&asks, &held).await, Some(State::Cancelled));
 }
+
+#[tokio::test]
+async fn workers_that_start_before_the_server_work_when_it_comes() {
+    let mut server = RedisServer::start();
+    let queue = queue(&server, quick("reports"));
+    server.stop();
+    let script = Script::new();
+    let (_workers, notes) = work(&queue, &script, 2);
+    until("they notice", || async { notes.count("claim broken") == 1 }).await;
+    server.start_again();
+    let id = put(&queue, job("done")).await;
+    reaches(&queue, &id, State::Done).await;
+}
+
+#[tokio::test]
+async fn workers_live_through_a_server_that_was_emptied() {
+    let server = RedisServer::start();
+    let queue = queue(&server, quick("reports"));
+    let script = Script::new();
+    let (_workers, notes) = work(&queue, &script, 2);
+    put(&queue, job("hold")).await;
+    until("it runs", || async { script.begun().len() == 1 }).await;
+    redis::cmd("FLUSHALL").exec(&mut server.connection()).unwrap();
+    redis::cmd("SCRIPT").arg("FLUSH").exec(&mut server.connection()).unwrap();
+    until("the run is told that it lost its lease", || async { notes.count("lost") == 1 }).await;
+    let id = put(&queue, job("done")).await;
+    reaches(&queue, &id, State::Done).await;
+}
