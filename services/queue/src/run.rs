@@ -11,7 +11,7 @@ use super::workers::Crew;
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ pub struct Finished {
 pub async fn run<H: Handler>(crew: Arc<Crew>, handler: Arc<H>, ticket: u64, reason: Reason, handed: Box<Handed>) {
     let begun = Instant::now();
     let said = match &handed.verdict {
-        None => guarded(handler.run(handed.claimed.clone())).await,
+        None => guarded(pin!(handler.run(handed.claimed.clone()))).await,
         Some(Verdict::Cancelled) => Outcome::Cancelled,
         Some(Verdict::Dead(error)) => Outcome::Fail { error: error.clone() },
     };
@@ -71,9 +71,9 @@ pub fn end<H: Handler>(handler: &H, finished: &Finished) -> End {
     End { delivery: delivery.clone(), id: id.clone(), user, how: *how, text, delay: *delay, follow }
 }
 
-/// Runs the handler; a panic in it is an error like any other.
-async fn guarded(work: impl Future<Output = Outcome>) -> Outcome {
-    let mut work = pin!(work);
+/// Runs the handler; a panic in it is an error like any other. It is borrowed, since a task that owned it would have room for
+/// it twice.
+async fn guarded(mut work: Pin<&mut impl Future<Output = Outcome>>) -> Outcome {
     let step = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
         Ok(poll) => poll,
         Err(panic) => {
@@ -184,7 +184,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error_with_its_words() {
         #[allow(clippy::panic, reason = "the test is about it")]
-        let outcome = guarded(async { panic!("no {}", "way") }).await;
+        let outcome = guarded(pin!(async { panic!("no {}", "way") })).await;
         assert_eq!(outcome, Outcome::Retry { error: "the handler panicked: no way".to_owned(), after: None });
     }
 }
