@@ -25,7 +25,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Barrier, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{interval, timeout};
+use tokio::time::{interval, sleep, timeout};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -62,6 +62,9 @@ struct Flags {
     /// How many events are published a second; 0 for as many as can be.
     #[arg(long, default_value_t = 2000)]
     per_second: u64,
+    /// How many seconds to wait when all are open, until the service has told each of them what it has.
+    #[arg(long, default_value_t = 5)]
+    settle: u64,
 }
 
 #[tokio::main]
@@ -80,6 +83,7 @@ async fn main() {
     }
     open.wait().await;
     let opened = began.elapsed();
+    sleep(Duration::from_secs(flags.settle)).await;
 
     let began = Instant::now();
     let published = publish(&flags).await;
@@ -108,8 +112,9 @@ fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
+/// A user that no run before had: their logs would tell of that.
 fn user(index: usize) -> String {
-    format!("bench-{index}")
+    format!("bench-{}-{index}", std::process::id())
 }
 
 /// Signs so many users in, and gives their cookies.
@@ -159,7 +164,8 @@ async fn listen(
 /// Publishes one event to each user as the service does when the runner tells it, and says when each began.
 async fn publish(flags: &Flags) -> Vec<Instant> {
     let client = redis::Client::open(flags.redis.as_str()).unwrap();
-    let connection = client.get_multiplexed_async_connection().await.unwrap();
+    let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(LONGEST));
+    let connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
     let event = json!({
         "type": "report.finished", "timestamp": "2026-11-24T12:00:00Z",
         "data": {"id": "01m86sf5bsjcvxbtqx04yr8ssc", "report": "system-check", "trace_id": "", "attempt": 1},
