@@ -41,6 +41,8 @@ use std::time::Duration;
 pub const QUEUE: &str = "notifications";
 /// How long the first notice waits for more that belongs to it.
 const GATHER: Duration = Duration::from_secs(1);
+/// No pause between two attempts is drawn beyond this: what came meanwhile waits too, and alerts grow old.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often it is looked anew whose turn it is to tell a channel, when others are at it too.
 const ROUNDS: u32 = 5;
 /// The most characters of a report's error.
@@ -75,7 +77,7 @@ pub fn queue_settings() -> QueueSettings {
     QueueSettings {
         max_attempts: schedule::ATTEMPTS,
         retry_first: schedule::BASE,
-        retry_most: schedule::CAP,
+        retry_most: LONGEST_PAUSE,
         ..QueueSettings::new(QUEUE)
     }
 }

@@ -21,25 +21,29 @@ const LONGEST_TEXT: usize = 600;
 /// The Workflow.
 pub(crate) struct Teams {
     door: Door,
-    /// When the next request may go out.
-    next: Mutex<Instant>,
+    pace: Pace,
 }
+
+/// Says when each request may go out, the earliest moment a request.
+struct Pace(Mutex<Instant>);
 
 impl Teams {
     /// The one behind `door`, which must take bodies of [`MOST`] bytes.
     pub(crate) fn new(door: Door) -> Self {
-        Self { door, next: Mutex::new(Instant::now()) }
+        Self { door, pace: Pace(Mutex::new(Instant::now())) }
     }
 
     /// Posts a notice, at most four a second. An answer of 2xx (202 is usual) says that the Workflow took it.
     pub(crate) async fn send(&self, notice: &Notice, trace: &TraceContext) -> Attempt {
         // Few wait at once: a queue has few workers, and each channel one notice at a time.
-        sleep_until(self.turn()).await;
+        sleep_until(self.pace.turn()).await;
         self.door.post(message(notice).to_string().as_bytes(), trace).await
     }
+}
 
+impl Pace {
     fn turn(&self) -> Instant {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = (*next).max(Instant::now());
         *next = turn + PACE;
         turn
@@ -121,6 +125,16 @@ mod tests {
 
     fn texts(message: &Value) -> String {
         message.to_string()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn four_requests_go_out_a_second_and_none_is_saved_up() {
+        let start = Instant::now();
+        let pace = Pace(Mutex::new(start));
+        let turns: Vec<_> = (0..9).map(|_| (pace.turn() - start).as_millis()).collect();
+        assert_eq!(turns, [0, 250, 500, 750, 1000, 1250, 1500, 1750, 2000]);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!([pace.turn(), pace.turn()].map(|turn| (turn - start).as_secs_f64()), [60.0, 60.25]);
     }
 
     #[test]
