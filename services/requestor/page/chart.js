@@ -8,6 +8,8 @@ const EDGE = { top: 12, right: 14, bottom: 44 };
 const COLOURS = 6;
 /** With fewer positions each value gets a dot. */
 const DOTS_BELOW = 40;
+/** With more positions the lines are thinner. */
+const DENSE_ABOVE = 200;
 /** With more positions than this, only the extremes of neighbours are drawn: no screen has more dots. */
 const FINEST = 1500;
 
@@ -39,7 +41,7 @@ class Drawing {
     this.right = width - EDGE.right;
     this.bottom = HEIGHT - EDGE.bottom;
     this.rule = draw("path", { class: "rule", visibility: "hidden" });
-    this.node = draw("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": spoken(chart) },
+    this.node = draw("svg", { class: chart.x.length > DENSE_ABOVE && "dense", width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": spoken(chart) },
       this.#across(), this.#along(), chart.series.map((line, index) => this.#line(line, index)), this.rule);
     this.node.addEventListener("pointermove", (event) => this.#tell(event));
     this.node.addEventListener("pointerleave", () => this.#hush());

@@ -116,7 +116,7 @@ export class ReportView {
       buttons.push(el("a", { class: "button primary", href: `${this.path}/result.csv`, download: true }, icon("download"), "Download CSV"));
     }
     if (!ended(report)) {
-      buttons.push(el("button", { type: "button", class: "button danger", "aria-disabled": this.#cancelling, onclick: () => this.#cancel() },
+      buttons.push(el("button", { type: "button", class: "button danger", "aria-disabled": this.#cancelling && "true", onclick: () => this.#cancel() },
         this.#cancelling ? "Cancelling…" : "Cancel"));
     }
     if (this.catalog.some((one) => one.type === report.type)) {

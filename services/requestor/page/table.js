@@ -25,11 +25,13 @@ class Table {
     this.headers = this.columns.map((column, index) => this.#header(column, index));
     this.body = el("tbody");
     this.where = el("span", { class: "where" });
-    this.back = el("button", { type: "button", class: "button small", onclick: () => this.#turn(-PAGE) }, "Previous");
-    this.next = el("button", { type: "button", class: "button small", onclick: () => this.#turn(PAGE) }, "Next");
+    const last = Math.max(0, Math.ceil(rows.length / PAGE) - 1) * PAGE;
+    const turn = (text, to) => el("button", { type: "button", class: "button small", onclick: () => this.#turn(to()) }, text);
+    this.backward = [turn("First", () => 0), turn("Previous", () => this.#at - PAGE)];
+    this.forward = [turn("Next", () => this.#at + PAGE), turn("Last", () => last)];
     const scrolls = el("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": `Table: ${title}` },
       el("table", {}, el("caption", { class: "sr-only" }, title), el("thead", {}, el("tr", {}, this.headers)), this.body));
-    const pages = el("div", { class: "pages" }, this.where, rows.length > PAGE && [this.back, this.next]);
+    const pages = el("div", { class: "pages" }, this.where, rows.length > PAGE && [this.backward, this.forward]);
     this.node = el("div", { class: "table" }, scrolls, pages);
     this.#show();
   }
@@ -50,8 +52,10 @@ class Table {
     this.#show();
   }
 
-  #turn(by) {
-    this.#at += by;
+  /** A button that cannot go further keeps the focus, so it is not disabled: it does nothing, and says so. */
+  #turn(to) {
+    if (to === this.#at || to < 0 || to >= this.rows.length) return;
+    this.#at = to;
     this.#show();
     announce(this.where.textContent);
   }
@@ -64,8 +68,8 @@ class Table {
     this.where.textContent = this.rows.length === 0 ? "No rows" : this.rows.length <= PAGE
       ? `${count(this.rows.length)} ${this.rows.length === 1 ? "row" : "rows"}`
       : `Rows ${count(this.#at + 1)} to ${count(last)} of ${count(this.rows.length)}`;
-    this.back.disabled = this.#at === 0;
-    this.next.disabled = last >= this.rows.length;
+    for (const button of this.backward) button.setAttribute("aria-disabled", String(this.#at === 0));
+    for (const button of this.forward) button.setAttribute("aria-disabled", String(last >= this.rows.length));
   }
 }
 

@@ -22,6 +22,10 @@ async fn a_report_is_asked_for_watched_read_and_found_again() {
     tab.until_text("#list .badge", "Done").await;
     tab.until_text(".summary", "3 of 120 gages are overdue.").await;
     tab.until_text(".box.warn", "measured only once").await;
+    let hidden = "document.querySelector('.box.warn details li').checkVisibility()";
+    assert_eq!(tab.eval(hidden).await, false, "of many warnings the first are shown");
+    tab.click(".box.warn summary").await;
+    tab.until_text(".box.warn", "The fifth warning.").await;
     tab.until("the chart is drawn", "document.querySelectorAll('.chart .line').length === 2").await;
     let traced = tab.text(".support code").await;
     assert!(traced.len() == 32 && traced.bytes().all(|c| c.is_ascii_hexdigit()), "{traced}");
@@ -41,8 +45,11 @@ async fn a_large_table_is_turned_page_by_page_sorted_and_downloaded() {
     ask_for_check(&tab, "1").await;
     stack.finish_one();
     tab.until_text(".where", "Rows 1 to 50 of 120").await;
-    tab.click(".pages button:last-of-type").await;
-    tab.click(".pages button:last-of-type").await;
+    tab.click(".pages button:nth-of-type(3)").await;
+    tab.until_text(".where", "Rows 51 to 100 of 120").await;
+    tab.click(".pages button:nth-of-type(1)").await;
+    tab.until_text(".where", "Rows 1 to 50 of 120").await;
+    tab.click(".pages button:nth-of-type(4)").await;
     tab.until_text(".where", "Rows 101 to 120 of 120").await;
     assert_eq!(tab.text("tbody tr:first-child td").await, "19");
 

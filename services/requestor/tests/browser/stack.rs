@@ -283,7 +283,15 @@ pub fn document() -> Document {
     Document {
         title: "Gages & <script>document.title='hacked'</script>".to_owned(),
         summary: vec!["3 of 120 gages are overdue.".to_owned(), "The worst is <b>G-1</b>.".to_owned()],
-        warnings: vec!["One gage was measured only once.".to_owned()],
+        warnings: [
+            "One gage was measured only once.",
+            "The second warning.",
+            "The third warning.",
+            "The fourth warning.",
+            "The fifth warning.",
+        ]
+        .map(str::to_owned)
+        .into(),
         columns: vec![
             column("gage", "Gage", None),
             column("days", "Days overdue", Some("days")),
