@@ -72,8 +72,9 @@ class Drawing {
   #along() {
     const { x } = this.chart;
     const widest = Math.max(...sample(x, 20).map((text) => short(text).length));
-    const room = Math.max(1, Math.floor((this.right - this.left) / (7 * widest + 24)));
-    const every = Math.max(1, Math.ceil(x.length / room));
+    // At least the first and the last.
+    const room = Math.max(2, Math.floor((this.right - this.left) / (7 * widest + 24)));
+    const every = Math.max(1, Math.ceil((x.length - 1) / (room - 1)));
     const marks = [];
     for (let index = 0; index < x.length; index += every) {
       const at = this.#x(index);
