@@ -2,7 +2,7 @@
 
 use super::{Runs, WEBHOOKS, callback};
 use crate::reports::Times;
-use crate::results::Results;
+use crate::results::{Results, ResultsError};
 use report_model::catalog::{Parameters, ReportType};
 use report_model::document::Document;
 use report_model::event::EventType;
@@ -186,8 +186,15 @@ fn store(id: &str, document: &Document, results: Option<&Results>) -> Outcome {
             Ok(result) => Outcome::Done { result },
             Err(error) => unreadable(error),
         },
-        Err(error @ crate::results::ResultsError::TooLarge(_)) => Outcome::Fail { error: error.to_string() },
-        Err(error) => Outcome::Retry { error: format!("the result cannot be kept: {error}"), after: None },
+        Err(error @ ResultsError::TooLarge(_)) => Outcome::Fail { error: error.to_string() },
+        Err(error @ ResultsError::Disk { .. }) => {
+            // Whoever asked for the report is not told of paths.
+            tracing::warn!(%error, "a large result cannot be kept");
+            Outcome::Retry {
+                error: "the result is large and cannot be kept on the runner's disk now".to_owned(),
+                after: None,
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod csv_sources;
 mod doors;
 mod forecast;
 mod gages;
+mod large;
 mod library;
 mod series;
 mod serve;
