@@ -8,7 +8,7 @@ use report_queue::{
     Connection, Enqueued, JobId, JobInfo, NewJob, Queue, QueueSettings, RedisQueue, State, TraceContext,
 };
 use report_testing::{Received, Receiver, RedisServer, eventually, free_port};
-use report_webhook::Secrets;
+use report_webhook::{Options, Secrets};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{File, Permissions, read_to_string, set_permissions, write};
 use std::os::unix::fs::PermissionsExt;
@@ -36,6 +36,8 @@ pub struct Runner {
     child: Child,
     pub port: u16,
     log: PathBuf,
+    client: reqwest::Client,
+    runtime: Runtime,
 }
 
 impl Stage {
@@ -74,7 +76,9 @@ impl Stage {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let runner = Runner { child, port, log };
+        let client = report_webhook::client(&Options::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runner = Runner { child, port, log, client, runtime };
         eventually("the runner is ready", || runner.get("/readyz").is_some_and(|(status, _)| status == 200));
         runner
     }
@@ -140,18 +144,15 @@ impl Runner {
 
     /// Asks a door, with a token where one is given.
     pub fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Option<(u16, String)> {
-        let mut command = Command::new("curl");
-        command.args(["-s", "--max-time", "10", "-X", method, "-w", "\n%{http_code}", "--data-binary", "@-"]);
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let mut request = self.client.request(method.parse().unwrap(), url).body(body.to_owned());
         if let Some(token) = token {
-            command.args(["-H", &format!("Authorization: Bearer {token}")]);
+            request = request.bearer_auth(token);
         }
-        command.arg(format!("http://127.0.0.1:{}{path}", self.port));
-        let input = self.log.with_extension("body");
-        write(&input, body).unwrap();
-        let output = command.stdin(File::open(&input).unwrap()).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let (body, status) = text.rsplit_once('\n')?;
-        Some((status.parse().ok().filter(|status| *status != 0)?, body.to_owned()))
+        self.runtime.block_on(async {
+            let answer = request.send().await.ok()?;
+            Some((answer.status().as_u16(), answer.text().await.ok()?))
+        })
     }
 
     /// The value of a series, by its whole name with labels.
