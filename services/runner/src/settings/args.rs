@@ -93,6 +93,12 @@ pub struct ServeArgs {
     /// samples when none is given
     #[arg(long = "source", value_name = "NAME=KIND:WHERE", env = "REPORT_SOURCES", value_delimiter = ',')]
     pub sources: Vec<String>,
+    /// How many rows a source may have. With --limit it bounds the memory: a source's rows are held while its report runs
+    #[arg(long, value_name = "N", env = "REPORT_MAX_ROWS", default_value = "1000000")]
+    pub max_rows: String,
+    /// How many MiB a source may have
+    #[arg(long, value_name = "MIB", env = "REPORT_MAX_MIB", default_value = "256")]
+    pub max_mib: String,
     /// How long running reports may go on after SIGTERM, in seconds, before they are handed back to the queue
     #[arg(long, value_name = "SECONDS", env = "REPORT_DRAIN", default_value = "25")]
     pub drain: String,

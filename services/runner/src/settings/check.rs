@@ -4,7 +4,7 @@ use super::args::{LogFormat, RedisArgs, ServeArgs};
 use super::secret::{self, Secret};
 use super::{Problem, Problems};
 use crate::scale::Limits;
-use crate::sources::Sources;
+use crate::sources::{self, Sources};
 use report_model::catalog::ReportType;
 use report_queue::Connection;
 use report_webhook::Secrets;
@@ -132,7 +132,7 @@ impl Reader {
         let per_user = self.number("--per-user", "REPORT_PER_USER", &args.per_user, 0..=MOST_WORKERS);
         let deliveries = self.number("--deliveries", "REPORT_DELIVERIES", &args.deliveries, 1..=1000);
         let limits = self.limits(&args.limits);
-        let sources = self.sources(&args.sources);
+        let sources = self.sources(&args.sources, &args.max_rows, &args.max_mib);
         let run_timeout = self.seconds("--run-timeout", "REPORT_RUN_TIMEOUT", &args.run_timeout, 1..=86_400);
         let drain = self.seconds("--drain", "REPORT_DRAIN", &args.drain, 0..=3600);
         if args.results_dir.is_some() && args.results_token_file.is_none() {
@@ -289,11 +289,15 @@ impl Reader {
         Some(Limits { min, max })
     }
 
-    fn sources(&mut self, said: &[String]) -> Option<Sources> {
+    fn sources(&mut self, said: &[String], rows: &str, mib: &str) -> Option<Sources> {
+        let rows = self.number("--max-rows", "REPORT_MAX_ROWS", rows, 1..=100_000_000);
+        let mib = self.number("--max-mib", "REPORT_MAX_MIB", mib, 1..=65_536);
         let said: Vec<String> =
             said.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect();
         match Sources::parse(&said) {
-            Ok(sources) => Some(sources),
+            Ok(sources) => {
+                Some(sources.with_limits(sources::Limits { rows: rows? as usize, bytes: u64::from(mib?) << 20 }))
+            }
             Err(error) => {
                 self.problem("--source", "REPORT_SOURCES", error.to_string());
                 None

@@ -17,7 +17,7 @@ fn stage() -> (Stage, String) {
     let stage = Stage::new();
     let mut text = "gage_id,measured_at,nominal,reading,tolerance,interval_days,description\n".to_owned();
     for gage in 0..GAGES {
-        let description = "a gage with a long description, as they are, so that there is much to keep";
+        let description = "a gage with a long description as they are so that there is much to keep";
         writeln!(text, "G-{gage:05},2026-01-05,10,10.001,0.05,180,{description}").unwrap();
         writeln!(text, "G-{gage:05},2026-06-05,10,10.002,0.05,180,{description}").unwrap();
     }

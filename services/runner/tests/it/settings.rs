@@ -67,6 +67,8 @@ fn everything_that_is_wrong_is_named_at_once() {
         "--workers-min=5",
         "--workers-max=4",
         "--limit=gages=3,system-check=0",
+        "--max-rows=0",
+        "--max-mib=many",
         "--run-timeout=0",
         "--drain=soon",
     ]))
@@ -82,6 +84,8 @@ fn everything_that_is_wrong_is_named_at_once() {
         "--workers-max",
         "--limit",
         "--limit",
+        "--max-rows",
+        "--max-mib",
         "--run-timeout",
         "--drain",
         "--results-token-file",
