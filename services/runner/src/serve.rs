@@ -24,6 +24,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+/// How long a look at the queue may take, before Redis is said not to answer.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often old results are looked for.
 const SWEEP: Duration = Duration::from_secs(600);
 /// How long requests that are being answered may go on at the end.
@@ -108,7 +110,8 @@ pub async fn serve(
 struct Parts {
     reports: Workers,
     callbacks: Workers,
-    queue: RedisQueue,
+    /// The queue of reports, for looks that must be quick: that Redis is away is soon told.
+    looks: RedisQueue,
     control: Arc<Control>,
     presence: Presence,
     runs: Arc<Runs>,
@@ -140,6 +143,7 @@ impl Parts {
 
         let per_user = settings.per_user;
         let queue = RedisQueue::connect(&connection, QueueSettings { per_user, ..QueueSettings::new(REPORTS) })?;
+        let looks = RedisQueue::connect(&connection, QueueSettings { patience: LOOK, ..QueueSettings::new(REPORTS) })?;
         let webhooks = RedisQueue::connect(&connection, webhook_settings())?;
         let results = settings.results_dir.as_deref().map(|folder| Results::open(folder, settings.advertise.clone()));
         let results = results.transpose()?;
@@ -157,7 +161,7 @@ impl Parts {
         Ok(Self {
             reports: Workers::start(&queue, Arc::new(handler), workers, Arc::clone(&runs) as _)?,
             callbacks: Workers::start(&webhooks, Arc::new(deliveries), settings.deliveries as usize, told)?,
-            queue,
+            looks,
             control,
             presence: Presence::new(&connection, JobId::fresh()?.to_string(), sources)?,
             runs,
@@ -172,7 +176,7 @@ impl Parts {
 
     /// Looks after everything, for ever.
     async fn tend(&self) -> Infallible {
-        let (control, presence, sweeping) = (self.control.run(&self.queue, self), self.presence.run(), self.sweep());
+        let (control, presence, sweeping) = (self.control.run(&self.looks, self), self.presence.run(), self.sweep());
         tokio::join!(control, presence, sweeping);
         std::future::pending().await
     }

@@ -49,13 +49,13 @@ impl Runs {
         self.state().runs.get(id).map_or_else(Span::none, |run| run.span.clone())
     }
 
-    /// How long a run takes: the average of those that ended, later ones counting more, or of those that go on when that
-    /// is longer.
+    /// How long a run takes: the average of those that ended, later ones counting more; or twice the age of those that go
+    /// on, which are on the average half done, when that is longer.
     pub fn run_time(&self) -> Duration {
         let state = self.state();
         let ages: Duration = state.runs.values().map(|run| run.begun.elapsed()).sum();
         let running = u32::try_from(state.runs.len()).unwrap_or(u32::MAX).max(1);
-        state.average.unwrap_or(UNKNOWN).max(ages / running)
+        state.average.unwrap_or(UNKNOWN).max(ages * 2 / running)
     }
 
     /// The queue's figures, for those who scrape.
@@ -107,16 +107,17 @@ impl Observer for Runs {
             self.attempts.remember(&job.id, context(&span));
         }
         let took = u64::try_from(ran.as_millis()).unwrap_or(u64::MAX);
-        let (id, report, attempt) = (job.id.as_str(), job.kind.as_str(), job.attempt);
+        // The attempt stands in the span.
+        let (id, report) = (job.id.as_str(), job.kind.as_str());
         span.in_scope(|| {
             metrics.end(counted(outcome));
             match outcome {
-                Outcome::Done { .. } => tracing::info!(id, report, attempt, took_ms = took, "report done"),
-                Outcome::Cancelled => tracing::info!(id, report, attempt, "report cancelled"),
+                Outcome::Done { .. } => tracing::info!(id, report, took_ms = took, "report done"),
+                Outcome::Cancelled => tracing::info!(id, report, "report cancelled"),
                 Outcome::Retry { error, .. } => {
-                    tracing::warn!(id, report, attempt, error, "report failed, and is tried again");
+                    tracing::warn!(id, report, error, "report failed, and is tried again");
                 }
-                Outcome::Fail { error } => tracing::error!(id, report, attempt, error, "report failed for good"),
+                Outcome::Fail { error } => tracing::error!(id, report, error, "report failed for good"),
                 Outcome::Postpone { .. } => tracing::debug!(id, report, "report postponed"),
             }
         });
@@ -167,5 +168,54 @@ fn counted(outcome: &Outcome) -> JobOutcome {
         Outcome::Fail { .. } => JobOutcome::Failed,
         Outcome::Postpone { .. } => JobOutcome::LetGo,
         Outcome::Cancelled => JobOutcome::Cancelled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::scale::{Limits, Scaler};
+    use report_telemetry::{Metrics, Service, WorkerMetrics};
+
+    fn runs() -> Runs {
+        let metrics = Metrics::new(Service { name: "test", version: "1" });
+        let scaler = Scaler::new(Limits { min: 1, max: 2 });
+        let control = Arc::new(Control::new(scaler, WorkerMetrics::register(&metrics)));
+        Runs::new("reports", JobMetrics::register(&metrics, &[]), control)
+    }
+
+    fn job() -> Claimed {
+        Claimed {
+            id: JobId::parse("01j0000000000000000000000a").unwrap(),
+            kind: "system-check".to_owned(),
+            payload: Vec::new(),
+            user: None,
+            trace: TraceContext::default(),
+            attempt: 1,
+            enqueued_at: 0,
+            ready_at: 0,
+            claimed_at: 0,
+            cancelled: tokio_util::sync::CancellationToken::new(),
+        }
+    }
+
+    #[test]
+    fn later_runs_count_more_in_the_time_that_a_run_takes() {
+        let (runs, job, done) = (runs(), job(), Outcome::Done { result: Vec::new() });
+        assert_eq!(runs.run_time(), UNKNOWN);
+        for (ran, expected) in [(10, 10.0), (20, 12.0), (12, 12.0)] {
+            runs.claimed(&job, Duration::ZERO);
+            runs.finished(&job, &done, Duration::from_secs(ran));
+            assert!((runs.run_time().as_secs_f64() - expected).abs() < 1e-6, "{:?}", runs.run_time());
+        }
+    }
+
+    #[test]
+    fn what_was_put_off_says_nothing_of_the_time_that_a_run_takes() {
+        let (runs, job) = (runs(), job());
+        runs.claimed(&job, Duration::ZERO);
+        runs.finished(&job, &Outcome::Postpone { after: Duration::ZERO }, Duration::from_secs(50));
+        assert_eq!(runs.run_time(), UNKNOWN);
     }
 }
