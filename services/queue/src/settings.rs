@@ -72,7 +72,8 @@ pub struct QueueSettings {
     pub listen: Duration,
     /// How long a call may take in all, with its connecting anew, before it is an error.
     pub patience: Duration,
-    /// After how long without progress the workers are taken for stuck. Longer than `listen` and `patience` together.
+    /// After how long without progress the workers are taken for stuck. Longer than `listen` and `patience` together, and than
+    /// two leases.
     pub watchdog: Duration,
 }
 
@@ -108,8 +109,8 @@ impl QueueSettings {
         if self.heartbeat < Duration::from_millis(50) || self.lease < self.heartbeat * 3 {
             return wrong("a heartbeat is at least 50 ms, and a lease at least three of them");
         }
-        if self.watchdog <= self.listen + self.patience {
-            return wrong("the watchdog must wait longer than listen and patience together");
+        if self.watchdog <= self.listen + self.patience || self.watchdog <= self.lease * 2 {
+            return wrong("the watchdog must wait longer than listen and patience together, and than two leases");
         }
         Ok(())
     }
@@ -147,6 +148,7 @@ mod tests {
         assert!(bad(|s| s.max_attempts = 0).contains("at least 1"));
         assert!(bad(|s| s.lease = s.heartbeat).contains("three of them"));
         assert!(bad(|s| s.watchdog = s.listen).contains("watchdog"));
+        assert!(bad(|s| s.lease = s.watchdog).contains("watchdog"));
         QueueSettings::new("reports").check().unwrap();
     }
 
