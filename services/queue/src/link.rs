@@ -114,9 +114,13 @@ impl Link {
                 Ok((generation, connection))
             }
             failed => {
+                let place = self.client.get_connection_info().addr();
                 let error = match failed {
-                    Ok(Err(error)) => QueueError::from(error),
-                    _ => QueueError::Away(format!("no connection within {CONNECT:?}")),
+                    Ok(Err(error)) => match QueueError::from(error) {
+                        QueueError::Away(problem) => QueueError::Away(format!("{place}: {problem}")),
+                        other => other,
+                    },
+                    _ => QueueError::Away(format!("{place}: no connection within {CONNECT:?}")),
                 };
                 line.problem = match &error {
                     QueueError::Away(problem) => problem.clone(),

@@ -73,7 +73,7 @@ fn a_blocked_runtime_keeps_its_leases_and_is_reported_as_stuck() {
     let settings = QueueSettings {
         listen: Duration::from_millis(200),
         patience: Duration::from_millis(500),
-        watchdog: Duration::from_millis(1000),
+        watchdog: Duration::from_millis(1500),
         ..quick("reports")
     };
     let queue = queue(&server, settings);
@@ -92,7 +92,7 @@ fn a_blocked_runtime_keeps_its_leases_and_is_reported_as_stuck() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         // The handler's mistake: it computes on the thread that all others wait for. Four leases long, and longer.
         let begun = Instant::now();
-        while begun.elapsed() < Duration::from_millis(2500) || notes.count("stuck") == 0 {
+        while begun.elapsed() < Duration::from_millis(3000) || notes.count("stuck") == 0 {
             assert!(begun.elapsed() < Duration::from_secs(30), "the watchdog does not see it");
             std::hint::spin_loop();
         }
