@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import sys
 import time
 
@@ -17,10 +18,10 @@ def say(**words):
 
 async def enqueue(queue, kind, count, ms, gap):
     await queue.connect()
-    # SAQ limits a job to 10 s unless it is told otherwise.
     begun = time.time()
 
     def put():
+        # SAQ limits a job to 10 s unless it is told otherwise.
         return queue.enqueue(kind, sent=time.time(), ms=ms, timeout=0, heartbeat=0)
 
     if gap:
@@ -85,14 +86,11 @@ async def work(queue, concurrency, count):
     say(done=bench.done, seconds=end - bench.first, all_started=bench.last_start - bench.first, most=bench.most, p50=at(0.5), p99=at(0.99))
     sys.stdout.flush()
     # An orderly end would wait for what SAQ still polls for.
-    import os
-
     os._exit(0)
 
 
 def main():
     mode, address, *rest = sys.argv[1:]
-    # A connection for each that waits would be the default; they share as many as the pool gives.
     queue = Queue.from_url(address, name="bench")
     if mode == "enqueue":
         kind, count, ms, gap = rest

@@ -13,6 +13,36 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 /// An answer or a frame that takes longer does not come.
 const BOUND: Duration = Duration::from_secs(60);
 
+/// The requestor's door, and what opens it.
+#[derive(Clone)]
+pub struct Door {
+    base: String,
+    token: String,
+    client: reqwest::Client,
+}
+
+impl Door {
+    /// The door at the address `base`; the administrator's token stands in the file `admin`.
+    pub fn of(base: &str, admin: &str) -> Result<Self, Bad> {
+        let token = std::fs::read_to_string(admin)?.trim().to_owned();
+        // A link answers with a redirection, and the cookie is in that answer.
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { base: base.to_owned(), token, client })
+    }
+
+    /// Signs `user` in.
+    pub async fn sign_in(&self, user: &str) -> Result<Browser, Bad> {
+        let asked = self.client.post(format!("{}/admin/links", self.base)).bearer_auth(&self.token);
+        let asked = asked.json(&json!({"user": user})).timeout(BOUND);
+        let link: Value = asked.send().await?.error_for_status()?.json().await?;
+        let url = link["url"].as_str().ok_or("the answer to /admin/links has no url")?;
+        let answer = self.client.get(url).timeout(BOUND).send().await?;
+        let set = answer.headers().get("set-cookie").ok_or("the link set no cookie")?.to_str()?;
+        let cookie = set.split(';').next().unwrap_or_default().to_owned();
+        Ok(Browser { user: user.to_owned(), base: self.base.clone(), cookie, client: self.client.clone() })
+    }
+}
+
 /// Somebody who is signed in.
 #[derive(Clone)]
 pub struct Browser {
@@ -23,18 +53,6 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Signs `user` in, with a link that the administrator's token makes.
-    pub async fn sign_in(client: &reqwest::Client, base: &str, token: &str, user: &str) -> Result<Self, Bad> {
-        let asked = client.post(format!("{base}/admin/links")).bearer_auth(token).json(&json!({"user": user}));
-        let link: Value = asked.timeout(BOUND).send().await?.error_for_status()?.json().await?;
-        let url = link["url"].as_str().ok_or("the answer to /admin/links has no url")?;
-        let path = url.splitn(4, '/').nth(3).ok_or("the url of the link has no path")?;
-        let answer = client.get(format!("{base}/{path}")).timeout(BOUND).send().await?;
-        let set = answer.headers().get("set-cookie").ok_or("the link set no cookie")?.to_str()?;
-        let cookie = set.split(';').next().unwrap_or_default().to_owned();
-        Ok(Self { user: user.to_owned(), base: base.to_owned(), cookie, client: client.clone() })
-    }
-
     /// Asks for a report; returns its id.
     pub async fn click(&self, report: &str, parameters: &Value, key: &str) -> Result<String, Bad> {
         let body = json!({"type": report, "parameters": parameters});
@@ -47,12 +65,6 @@ impl Browser {
         }
         let answer: Value = answer.json().await?;
         Ok(answer["id"].as_str().ok_or("the answer has no id")?.to_owned())
-    }
-
-    /// What the service answers to a question.
-    pub async fn get(&self, path: &str) -> Result<Value, Bad> {
-        let request = self.client.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
-        Ok(request.timeout(BOUND).send().await?.error_for_status()?.json().await?)
     }
 
     /// Opens a websocket.

@@ -4,9 +4,11 @@
 //! ```text
 //! report-load enqueue REDIS KIND COUNT MS GAP      puts jobs in; GAP in ms, 0 for as fast as it goes
 //! report-load work REDIS CONCURRENCY COUNT         does COUNT jobs and ends; 0 for ever
-//! report-load clicks REQUESTOR TOKEN SECONDS RATE  asks for reports and waits for them at websockets
-//! report-load sockets REQUESTOR TOKEN REDIS COUNT  opens COUNT websockets and publishes once to each
+//! report-load clicks REQUESTOR ADMIN SECONDS RATE  asks for reports and waits for them at websockets
+//! report-load sockets REQUESTOR ADMIN REDIS COUNT  opens COUNT websockets and publishes once to each
 //! ```
+//!
+//! ADMIN is a file with the token of the administrator.
 
 #![allow(
     clippy::disallowed_methods,
@@ -20,6 +22,7 @@ mod figures;
 mod queue;
 mod sockets;
 
+use browser::Door;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -47,10 +50,12 @@ async fn run(args: &[&str]) -> Result<(), Bad> {
             queue::enqueue(redis, kind, count.parse()?, ms.parse()?, gap).await
         }
         ["work", redis, concurrency, count] => queue::work(redis, concurrency.parse()?, count.parse()?).await,
-        ["clicks", requestor, token, seconds, rate] => {
-            clicks::run(requestor, token, seconds.parse()?, rate.parse()?).await
+        ["clicks", requestor, admin, seconds, rate] => {
+            clicks::run(&Door::of(requestor, admin)?, seconds.parse()?, rate.parse()?).await
         }
-        ["sockets", requestor, token, redis, count] => sockets::run(requestor, token, redis, count.parse()?).await,
+        ["sockets", requestor, admin, redis, count] => {
+            sockets::run(&Door::of(requestor, admin)?, redis, count.parse()?).await
+        }
         _ => Err("benches/services/run says how to call this".into()),
     }
 }

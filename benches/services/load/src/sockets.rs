@@ -1,7 +1,7 @@
 //! Many websockets, each of its own user, and one publish to each.
 
 use super::Bad;
-use super::browser::Browser;
+use super::browser::Door;
 use super::figures::percentiles;
 use serde_json::json;
 use std::collections::HashMap;
@@ -22,11 +22,10 @@ return id";
 type Ends = Arc<Mutex<HashMap<String, Instant>>>;
 
 /// Opens `count` websockets, publishes once to each as fast as it goes, and tells how long each took to arrive.
-pub async fn run(base: &str, token: &str, redis: &str, count: usize) -> Result<(), Bad> {
-    let client = reqwest::Client::new();
+pub async fn run(door: &Door, redis: &str, count: usize) -> Result<(), Bad> {
     let ends: Ends = Arc::default();
     let begun = Instant::now();
-    open(&client, (base, token), count, &ends).await?;
+    open(door, count, &ends).await?;
     let opened = begun.elapsed().as_secs_f64();
 
     let connection = redis::Client::open(redis)?.get_multiplexed_async_connection().await?;
@@ -68,15 +67,15 @@ fn user(n: usize) -> String {
 }
 
 /// Signs everybody in and opens their websockets.
-async fn open(client: &reqwest::Client, door: (&str, &str), count: usize, ends: &Ends) -> Result<(), Bad> {
+async fn open(door: &Door, count: usize, ends: &Ends) -> Result<(), Bad> {
     let places = Arc::new(Semaphore::new(ABREAST));
     let mut opening = JoinSet::new();
     for n in 0..count {
         let place = Arc::clone(&places).acquire_owned().await?;
-        let (client, base, token, ends) = (client.clone(), door.0.to_owned(), door.1.to_owned(), Arc::clone(ends));
+        let (door, ends) = (door.clone(), Arc::clone(ends));
         opening.spawn(async move {
             let _place = place;
-            let browser = Browser::sign_in(&client, &base, &token, &user(n)).await?;
+            let browser = door.sign_in(&user(n)).await?;
             let mut socket = browser.listen().await?;
             tokio::spawn(async move {
                 while let Some(event) = socket.next().await {

@@ -79,6 +79,22 @@ fn spans_logs_and_metrics_arrive_with_the_header_and_the_right_parents() {
 }
 
 #[test]
+fn the_header_can_come_from_a_file() {
+    let receiver = OtlpReceiver::start(HEADER);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{GOOD}\n")).unwrap();
+    let url = receiver.url();
+    run_inner(
+        "json",
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+            ("OTEL_EXPORTER_OTLP_HEADERS_FILE", file.path().to_str().unwrap()),
+        ],
+    );
+    receiver.wait("all of it came", |seen| whole(seen).is_ok());
+}
+
+#[test]
 fn without_the_right_header_nothing_arrives() {
     for headers in ["uptrace-dsn=http://t0ken@127.0.0.1:14318", "other=1", ""] {
         let receiver = OtlpReceiver::start(HEADER);
