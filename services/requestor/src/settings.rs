@@ -24,7 +24,7 @@ pub struct Flags {
     #[arg(long, env = "REPORT_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<Url>,
 
-    /// Another origin whose pages may call the API, such as https://reports.example.com
+    /// Another origin whose pages may call the API, such as `https://reports.example.com`
     #[arg(long = "allow-origin", env = "REPORT_ALLOW_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub allow_origins: Vec<Url>,
 

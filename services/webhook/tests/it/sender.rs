@@ -57,10 +57,12 @@ async fn every_status_means_what_the_contract_says() {
         _ => AttemptKind::Refused,
     };
     let receiver = Receiver::start();
+    let sender = sender(&receiver, &quick(), &Arc::default());
     for status in (200..=208).chain(300..=308).chain(400..=451).chain(500..=511) {
         receiver.script([Answer::Status(status)]);
         // A new one each time: 410 switches it off, failures in a row open its breaker.
-        let attempt = endpoint(&receiver).send(&id(), b"{}", &TraceContext::default()).await;
+        let endpoint = sender.endpoint(&receiver.url("/hooks"), secrets()).unwrap();
+        let attempt = endpoint.send(&id(), b"{}", &TraceContext::default()).await;
         assert_eq!(attempt.kind, kind(status), "{status}");
         assert_eq!(attempt.error.is_empty(), attempt.kind == AttemptKind::Delivered);
         if attempt.kind != AttemptKind::Delivered {
