@@ -5,6 +5,7 @@
 mod certificates;
 pub mod faults;
 mod otlp;
+mod postgres;
 mod receiver;
 mod redis;
 mod services;
@@ -12,6 +13,7 @@ mod smtp;
 
 pub use certificates::Identity;
 pub use otlp::{OtlpReceiver, Seen};
+pub use postgres::PostgresServer;
 pub use receiver::{Answer, Received, Receiver};
 pub use redis::{Flavour, RedisServer};
 pub use services::{ADMIN_TOKEN, Services};

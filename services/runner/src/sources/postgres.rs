@@ -11,9 +11,12 @@ use report_model::source::{ColumnKind, SourceColumn};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, NoTls, Transaction};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long it may take to be let in.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -50,6 +53,8 @@ impl TableOfPostgres {
         let mut session = self.connect().await?;
         let transaction = session.begin().await?;
         let columns = self.described(&transaction).await?;
+        drop(transaction);
+        session.busy = false;
         Ok(columns.into_iter().map(|(name, kind)| SourceColumn { name, kind }).collect())
     }
 
@@ -77,6 +82,8 @@ impl TableOfPostgres {
             let cells = cells.collect::<Result<Vec<&str>, Error>>().map_err(failed)?;
             table.push(number, cells.into_iter(), limits)?;
         }
+        drop(transaction);
+        session.busy = false;
         Ok(table)
     }
 
@@ -92,10 +99,13 @@ impl TableOfPostgres {
         let text = off_thread(move || url(&path)).await?;
         let Some(mut address) = Address::parse(&text) else { return Err(no_url()) };
         address.config.connect_timeout(CONNECT).application_name("report-runner");
-        let (client, connection) = match address.roots {
-            Some(roots) => {
-                let connector = off_thread(move || tls::connector(&roots)).await?;
-                let (client, connection) = within(CONNECT, address.config.connect(connector)).await?;
+        let tls = match address.roots {
+            Some(roots) => Some(off_thread(move || tls::connector(&roots)).await?),
+            None => None,
+        };
+        let (client, connection) = match tls.clone() {
+            Some(tls) => {
+                let (client, connection) = within(CONNECT, address.config.connect(tls)).await?;
                 (client, tokio::spawn(connection))
             }
             None => {
@@ -103,7 +113,7 @@ impl TableOfPostgres {
                 (client, tokio::spawn(connection))
             }
         };
-        Ok(Session { client, connection })
+        Ok(Session { client, connection, tls, busy: true })
     }
 }
 
@@ -111,6 +121,9 @@ impl TableOfPostgres {
 struct Session {
     client: Client,
     connection: JoinHandle<Result<(), Error>>,
+    tls: Option<MakeRustlsConnect>,
+    /// Whether the server may be at work for it.
+    busy: bool,
 }
 
 impl Session {
@@ -125,11 +138,21 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.connection.abort();
+        // A server that computes does not see that nobody listens any more: it is told.
+        if let (true, Ok(runtime)) = (self.busy, Handle::try_current()) {
+            let (token, tls) = (self.client.cancel_token(), self.tls.take());
+            runtime.spawn(timeout(CONNECT, async move {
+                match tls {
+                    Some(tls) => token.cancel_query(tls).await,
+                    None => token.cancel_query(NoTls).await,
+                }
+            }));
+        }
     }
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, SourceError> {
-    match tokio::time::timeout(limit, work).await {
+    match timeout(limit, work).await {
         Ok(result) => result.map_err(failed),
         Err(_) => {
             Err(SourceError::away("its database does not answer", format!("nothing within {} s", limit.as_secs())))

@@ -9,6 +9,7 @@ mod forecast;
 mod gages;
 mod large;
 mod library;
+mod postgres_sources;
 mod series;
 mod serve;
 mod settings;
