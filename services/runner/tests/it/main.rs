@@ -9,6 +9,7 @@ mod forecast;
 mod gages;
 mod large;
 mod library;
+mod offered;
 mod postgres_sources;
 mod series;
 mod serve;

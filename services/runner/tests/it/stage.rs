@@ -198,7 +198,7 @@ impl Drop for Runner {
 }
 
 /// The program, with nothing of the environment that would change what it does.
-fn program() -> Command {
+pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_report-runner"));
     let ours = |name: &str| name.starts_with("REPORT_") || name.starts_with("OTEL_") || name == "RUST_LOG";
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
