@@ -108,6 +108,11 @@ fn number(value: Option<f64>) -> Cell {
     value.map_or(Cell::Empty, |value| Cell::Number(rounded(value)))
 }
 
+/// A derived number with the three digits that mean something.
+fn rough(value: Option<f64>) -> Cell {
+    value.map_or(Cell::Empty, |value| Cell::Number(format!("{value:.2e}").parse().unwrap_or(value)))
+}
+
 fn rounded(value: f64) -> f64 {
     format!("{value:.6e}").parse().unwrap_or(value)
 }

@@ -14,31 +14,35 @@ pub(super) struct Notes {
 #[derive(Debug, Default)]
 struct Found {
     count: usize,
+    /// Where it was so first.
+    begins: u64,
     first: Vec<String>,
 }
 
 impl Notes {
     /// Notes that `what` is so in the row at `place`.
     pub(super) fn note(&mut self, what: &'static str, place: u64) {
-        self.note_of(what, || place.to_string());
+        self.note_of(what, place, || place.to_string());
     }
 
     /// Notes that `what` is so in both rows.
     pub(super) fn note_pair(&mut self, what: &'static str, first: u64, second: u64) {
-        self.note_of(what, || format!("{} and {}", first.min(second), first.max(second)));
+        self.note_of(what, first.min(second), || format!("{} and {}", first.min(second), first.max(second)));
     }
 
-    fn note_of(&mut self, what: &'static str, place: impl FnOnce() -> String) {
-        let found = self.found.entry(what).or_default();
+    fn note_of(&mut self, what: &'static str, begins: u64, place: impl FnOnce() -> String) {
+        let found = self.found.entry(what).or_insert_with(|| Found { begins, ..Found::default() });
+        found.begins = found.begins.min(begins);
         found.count += 1;
         if found.first.len() < NAMED {
             found.first.push(place());
         }
     }
 
-    /// In sentences, such as `Lines 7, 12 and 3 more: the reading is missing.` `word` says what rows are called.
+    /// In sentences, such as `Lines 7, 12 and 3 more: the reading is missing.`, in the order of their first rows. `word`
+    /// says what rows are called.
     pub(super) fn sentences(&self, word: &str) -> Vec<String> {
-        let sentence = |(what, found): (&&str, &Found)| {
+        let sentence = |(what, found): (&&'static str, &Found)| {
             let more = found.count - found.first.len();
             let mut places = found.first.join(", ");
             if more > 0 {
@@ -49,6 +53,8 @@ impl Notes {
             let word: String = letters.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(letters).collect();
             format!("{word}{many} {places}: {what}.")
         };
-        self.found.iter().map(sentence).collect()
+        let mut found: Vec<_> = self.found.iter().collect();
+        found.sort_by_key(|(_, found)| found.begins);
+        found.into_iter().map(sentence).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! The document of the gages.
 
 use super::super::notes::Notes;
-use super::super::{column, count, number, text};
+use super::super::{column, count, number, rough, text};
 use super::pairs::{Condition, Gage, Status};
 use crate::sources::Table;
 use report_model::catalog::GageCalibration;
@@ -124,7 +124,7 @@ fn row(rank: usize, gage: &Gage<'_>) -> Vec<Cell> {
         number(gage.last.tolerance),
         text(history.unit),
         percent(Some(gage.last.deviation)),
-        number(gage.drift),
+        rough(gage.drift),
         percent(gage.drift),
         percent(gage.forecast),
         percent(gage.largest_step),

@@ -11,14 +11,19 @@ use report_model::document::{Cell, Chart, Column, Document, Series};
 /// The most positions of the table: the last ones.
 const TABLED: usize = 3_000;
 
-/// The most positions of the chart: the last ones.
-const CHARTED: usize = 1_000;
+/// How many positions the chart shows, the last ones: so many times the order, since a forecast is seen beside the
+/// stretch that it is made of.
+const CHARTED_ORDERS: usize = 10;
+
+/// The fewest and the most of them.
+const CHARTED: (usize, usize) = (200, 1_000);
 
 /// The document of what was computed.
 pub(super) fn document(told: &MovingAverage, table: &Table, computed: &Computed, notes: &Notes) -> Document {
-    let rows = (computed.points.values.len().saturating_sub(TABLED)..computed.points.values.len())
-        .map(|at| row(told, table, computed, at))
-        .chain(computed.next.iter().enumerate().map(|(index, step)| future(computed, index + 1, step)));
+    let all = computed.points.values.len();
+    // The newest first: what is expected is what people look for.
+    let next = computed.next.iter().enumerate().rev().map(|(index, step)| future(computed, index + 1, step));
+    let rows = next.chain((all.saturating_sub(TABLED)..all).rev().map(|at| row(told, table, computed, at)));
     Document {
         title: format!("Moving averages of {}", told.column),
         summary: summary(told, table, computed),
@@ -100,14 +105,19 @@ fn warnings(told: &MovingAverage, table: &Table, computed: &Computed, notes: &No
                 .to_owned(),
         );
     }
-    let positions = computed.points.values.len();
+    let (positions, shown) = (computed.points.values.len(), charted(told));
     if positions > TABLED {
         warnings
-            .push(format!("The table shows the last {TABLED} of {positions} positions, the chart the last {CHARTED}."));
-    } else if positions > CHARTED {
-        warnings.push(format!("The chart shows the last {CHARTED} of {positions} positions."));
+            .push(format!("The table shows the last {TABLED} of {positions} positions, the chart the last {shown}."));
+    } else if positions > shown {
+        warnings.push(format!("The chart shows the last {shown} of {positions} positions."));
     }
     warnings
+}
+
+/// How many positions the chart shows.
+fn charted(told: &MovingAverage) -> usize {
+    (told.order as usize * CHARTED_ORDERS).clamp(CHARTED.0, CHARTED.1)
 }
 
 fn columns(told: &MovingAverage, table: &Table) -> Vec<Column> {
@@ -177,7 +187,7 @@ fn label(told: &MovingAverage, table: &Table, computed: &Computed, at: usize) ->
 
 fn chart(told: &MovingAverage, table: &Table, computed: &Computed) -> Option<Chart> {
     let all = computed.points.values.len();
-    let from = all.saturating_sub(CHARTED);
+    let from = all.saturating_sub(charted(told));
     let (steps, next) = (&computed.steps[from..], &computed.next);
     let blank = vec![None; next.len()];
     let over = |values: &mut dyn Iterator<Item = Option<f64>>, after: &[Option<f64>]| -> Vec<Option<f64>> {
