@@ -21,11 +21,10 @@ reportctl queue dead                      what was given up, with the last error
 reportctl queue requeue ID                gives it a new life (--all: all of it)
 reportctl queue pause, resume             hands out nothing more, or goes on
 reportctl queue cancel ID                 stops a job
-reportctl queue --help                    all that the runner's program says of itself
+reportctl queue status --help             what the runner's program says of it
 
 The words are handed to report-runner's own `queue`, with the environment's Redis. Flags of reportctl, such as
 -e NAME, stand before them.")]
-#[command(disable_help_flag = true)]
 pub struct QueueArgs {
     /// What to do
     #[arg(value_name = "WORDS", required = true, trailing_var_arg = true, allow_hyphen_values = true)]

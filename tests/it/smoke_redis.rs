@@ -68,7 +68,7 @@ async fn too_many_and_too_few_rights_are_found_out() {
         ("user runner ", " -xack ", "runner may not `XACK report:q:webhooks:normal workers 1-1`"),
         ("user requestor ", " +flushall ", "requestor may `FLUSHALL`"),
         ("user metrics ", " +get allkeys ", "metrics does `GET report:smoke` and is answered with what it asked for"),
-        ("user uptrace ", " %R~report:* ", "uptrace may `XRANGE report:queue - +`"),
+        ("user uptrace ", " %R~report:* ", "uptrace may `XRANGE report:q:reports:normal - +`"),
     ];
     for (user, more, seen) in cases {
         let change = |text: &str| {
