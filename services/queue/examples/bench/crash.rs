@@ -1,12 +1,13 @@
 //! How long a job of a killed worker takes to run again.
 
 use super::Arguments;
-use super::work::job;
-use report_queue::{Queue, QueueError, RedisQueue};
+use super::work::{Work, job};
+use report_queue::{Queue, QueueError, RedisQueue, Workers};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Kills a worker in the middle of a job and starts another one at once, so often.
 pub async fn crash(queue: &RedisQueue, arguments: &Arguments, times: usize) -> Result<Value, QueueError> {
@@ -17,7 +18,7 @@ pub async fn crash(queue: &RedisQueue, arguments: &Arguments, times: usize) -> R
         queue.enqueue(job(number, !arguments.bare)).await?;
         let name = next(&mut lines).map_err(failed)?;
         // In the middle of the job, at another distance to the last heartbeat each time.
-        tokio::time::sleep(std::time::Duration::from_millis(2000 + 300 * number as u64)).await;
+        tokio::time::sleep(Duration::from_millis(2000 + 300 * number as u64)).await;
         first.kill().map_err(failed)?;
         let killed = Instant::now();
         first.wait().map_err(failed)?;
@@ -33,8 +34,23 @@ pub async fn crash(queue: &RedisQueue, arguments: &Arguments, times: usize) -> R
             report_queue::JobId::parse(&name).ok_or_else(|| QueueError::Settings(format!("`{name}` is no job")))?;
         queue.cancel(&id).await?;
     }
+    tidy(queue).await?;
     let most = seconds.iter().copied().fold(0.0, f64::max);
     Ok(json!({"mode": "crash", "lease_s": queue.settings().lease.as_secs_f64(), "seconds": seconds, "most_s": most}))
+}
+
+/// What was cancelled is still held by the last process that was killed. It is taken back and said farewell to.
+async fn tidy(queue: &RedisQueue) -> Result<(), QueueError> {
+    let workers = Workers::start(queue, Arc::new(Work::default()), 10, Arc::new(()))?;
+    loop {
+        let stats = queue.stats().await?;
+        if stats.waiting + stats.running == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    workers.drain(Duration::from_secs(5)).await;
+    Ok(())
 }
 
 fn worker(arguments: &Arguments) -> std::io::Result<(Child, BufReader<ChildStdout>)> {
