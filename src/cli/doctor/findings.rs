@@ -156,6 +156,9 @@ fn program(component: &Component, inventory: &Inventory) -> Finding {
         Some(Observed::Unknown(why)) => {
             return with_mend(finding(name, absent, why.clone()), component.name, package, inventory);
         }
+        Some(Observed::Absent) | None if is_built(component.name, inventory) => {
+            return finding(name, State::Ok, "not installed; `up` builds it from the checkout that this is typed in");
+        }
         Some(Observed::Absent) | None => {
             let optional = if component.required { "" } else { "; it is optional and will be skipped" };
             let detail = format!("no program `{program}` on the search path{optional}");
@@ -167,6 +170,12 @@ fn program(component: &Component, inventory: &Inventory) -> Finding {
     }
     let detail = format!("{} is {}, at least {} is wanted", seen.path.display(), seen.version, component.version);
     with_mend(finding(name, absent, detail), component.name, package, inventory)
+}
+
+/// Whether it is a service of ours that can be built here.
+fn is_built(component: ComponentName, inventory: &Inventory) -> bool {
+    let can_build = inventory.checkout.present().is_some_and(|checkout| checkout.cargo.present().is_some());
+    matches!(component.source(), Source::Ours { .. }) && can_build
 }
 
 /// Adds how the program is got.
