@@ -302,7 +302,7 @@ impl Direct {
 }
 
 /// We speak no TLS. But Cargo gives all that it builds together one reqwest, and that of the services has TLS without
-/// ciphers, of which each program says which it takes (https://github.com/rust-lang/cargo/issues/10489): a client could not
+/// ciphers, of which each program says which it takes (<https://github.com/rust-lang/cargo/issues/10489>): a client could not
 /// be made at all. Whoever came first has chosen.
 fn workaround_tls_of_others() {
     let _ = rustls::crypto::ring::default_provider().install_default();
