@@ -46,6 +46,8 @@ impl Browser {
             .args(["--lang=en-GB", "--force-prefers-reduced-motion"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
+            // What it leaves lying about goes with the profile.
+            .env("TMPDIR", profile.path())
             .env("TZ", "Europe/Berlin")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
