@@ -95,6 +95,13 @@ impl Command {
         self
     }
 
+    /// Leaves out the variables whose names `unwanted` knows.
+    #[must_use]
+    pub fn without(mut self, unwanted: impl Fn(&str) -> bool) -> Self {
+        self.env.retain(|name, _| !unwanted(name));
+        self
+    }
+
     /// Sets the folder that it runs in.
     #[must_use]
     pub fn cwd(mut self, folder: impl Into<PathBuf>) -> Self {

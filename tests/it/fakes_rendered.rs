@@ -91,11 +91,17 @@ enum Login<'a> {
     Token(&'a str),
 }
 
+/// Built together with the services, reqwest has TLS and no ciphers of its own.
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
 /// Asks with a login: status and JSON (null where it is none).
 fn ask(port: u16, path: &str, login: &Login<'_>, body: Option<&Value>) -> (u16, Value) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (client, url) = (reqwest::Client::new(), format!("http://127.0.0.1:{port}{path}"));
+        let (client, url) = (client(), format!("http://127.0.0.1:{port}{path}"));
         let request = match body {
             Some(body) => client.post(url).json(body),
             None => client.get(url),
@@ -117,7 +123,7 @@ fn send(stage: &Stage, token: &str, trace: &str) -> u16 {
     let body = json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let request = reqwest::Client::new().post(format!("http://127.0.0.1:{port}/v1/traces"));
+        let request = client().post(format!("http://127.0.0.1:{port}/v1/traces"));
         let request = request.header("uptrace-dsn", format!("http://{token}@127.0.0.1:{port}"));
         let request = request.header("content-type", "application/json").body(body);
         request.send().await.unwrap().status().as_u16()

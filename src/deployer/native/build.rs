@@ -48,6 +48,7 @@ pub async fn perform(native: &Native, build: &Build<'_>, notes: &Notes) -> Resul
     }
     let argv = commands::build(build.cargo, build.target, build.components);
     let command = Command::changes(&native.context, argv)
+        .without(is_of_another_cargo)
         .cwd(build.checkout)
         .deadline(build.timeout.saturating_sub(Duration::from_secs(3)).max(build.timeout / 2));
     notes.say(format!("cargo builds in {}; the first time that takes minutes", build.checkout.display()));
@@ -59,6 +60,12 @@ pub async fn perform(native: &Native, build: &Build<'_>, notes: &Notes) -> Resul
         fs::write(record, format!("{}\n", build.sources).as_bytes(), 0o644)?;
     }
     Ok(())
+}
+
+/// What Cargo tells a program that it runs about its package (`cargo run`). A Cargo within would take what was built under
+/// other ones for out of date, and the next one without would build it all again.
+fn is_of_another_cargo(name: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|own| name.starts_with(own)) || name == "CARGO_PRIMARY_PACKAGE"
 }
 
 fn failed(build: &Build<'_>, error: &ExecError) -> Failure {
