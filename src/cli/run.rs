@@ -7,6 +7,8 @@ use super::settings::Settings;
 use super::site::{Aim, Site};
 use crate::ui::human;
 use crate::ui::progress::{Events, View};
+use reportctl::deployer::everywhere::Everywhere;
+use reportctl::deployer::guest::Guests;
 use reportctl::deployer::native::{Native, gather_dossier};
 use reportctl::engine::converge::{ConvergeError, Planner};
 use reportctl::engine::{Engine, RunResult};
@@ -14,11 +16,16 @@ use reportctl::event::{EventKind, Teller};
 use reportctl::journal::entry::{Outcome, Verb};
 use reportctl::journal::log::{Log, Opening};
 use reportctl::journal::store::Memory;
+use reportctl::model::component::PortKey;
 use reportctl::model::facts::Facts;
 use reportctl::model::ids::{EnvId, RunId};
 use reportctl::model::inventory::Inventory;
 use reportctl::plan::step::Plan;
+use reportctl::provider::Failure;
+use reportctl::provider::lxd::Lxd;
+use reportctl::provider::multipass::Multipass;
 use reportctl::smoke::Options;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
@@ -154,7 +161,8 @@ impl<'s, 'a> Run<'s, 'a> {
         self.run = Some(log.run_id().clone());
         self.teller = self.teller.of_run(log.run_id());
         let ports = plan.ports.iter().chain(&log.facts().ports).map(|(key, port)| (key.clone(), *port)).collect();
-        let world = Native::new(self.site.context, &self.site.paths, &self.id, ports)
+        let world = self
+            .world(log.run_id().clone(), ports)
             .map_err(|failure| self.error(None, failure, Vec::new(), Vec::new()))?;
         let engine = Engine {
             world: Arc::new(world),
@@ -166,6 +174,17 @@ impl<'s, 'a> Run<'s, 'a> {
         let reclaim = self.site.reclaim(&self.id);
         let result = engine.converge(plan, &mut planner, &mut log, &reclaim).await;
         self.judge(result)
+    }
+
+    /// All that a plan may act on.
+    fn world(&self, run: RunId, ports: BTreeMap<PortKey, u16>) -> Result<Everywhere, Failure> {
+        let (context, paths, id) = (self.site.context, &self.site.paths, &self.id);
+        Ok(Everywhere {
+            native: Native::new(context, paths, id, ports)?,
+            guests: Guests::new(context, paths),
+            lxd: Lxd { context: context.clone(), paths: paths.clone(), id: id.clone(), run: run.clone() },
+            multipass: Multipass { context: context.clone(), paths: paths.clone(), id: id.clone(), run },
+        })
     }
 
     fn judge(&self, result: Result<RunResult, ConvergeError<CliError>>) -> Result<(), CliError> {

@@ -27,6 +27,8 @@ pub struct Site<'a> {
     pub context: &'a Context,
     pub env: Environment,
     pub paths: Paths,
+    /// Where the components' files are in the machine that is made for it, where one is.
+    machine: Option<Paths>,
     /// The folder of our own source, if there is one.
     pub checkout: Option<PathBuf>,
 }
@@ -61,7 +63,8 @@ impl<'a> Site<'a> {
     pub fn of(session: &Session<'a>, env: Environment) -> Result<Self, CliError> {
         let paths = Paths::new(&settings::state_folder(session.context)?, &env.name);
         let checkout = session.project.checkout(&session.context.program);
-        Ok(Self { context: session.context, env, paths, checkout })
+        let machine = env.machine.blueprint().map(|_| Paths::system());
+        Ok(Self { context: session.context, env, paths, machine, checkout })
     }
 
     /// Takes the environment's lock.
@@ -103,9 +106,15 @@ impl<'a> Site<'a> {
         Ok(Look { id, inventory })
     }
 
+    /// Where the components' files are.
+    fn place(&self) -> &Paths {
+        self.machine.as_ref().unwrap_or(&self.paths)
+    }
+
     /// What a plan is made from.
     pub fn inputs<'b>(&'b self, facts: &'b Facts, look: &'b Look) -> Inputs<'b> {
-        Inputs { env: &self.env, paths: &self.paths, facts, inventory: &look.inventory, id: &look.id }
+        let (paths, place) = (&self.paths, self.place());
+        Inputs { env: &self.env, paths, place, facts, inventory: &look.inventory, id: &look.id }
     }
 
     /// The plan for what was seen.

@@ -1,3 +1,5 @@
 //! How components get to a machine.
 
+pub mod everywhere;
+pub mod guest;
 pub mod native;

@@ -43,8 +43,9 @@ impl<E> From<JournalError> for ConvergeError<E> {
     }
 }
 
-/// How often a run may plan again because its plan ended in a `replan` step. One layer exists that needs it.
-const MOST_REPLANS: u32 = 3;
+/// How often a run may plan again because its plan ended in a `replan` step. Three layers exist that need it: packages of
+/// this host, the machine, and packages in the machine.
+const MOST_REPLANS: u32 = 5;
 
 impl<W: World> Engine<W> {
     /// Performs a run: journals, and then tells, the command that removes everything, performs `first`, plans again where

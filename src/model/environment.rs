@@ -1,6 +1,7 @@
 //! A valid environment: what the files meant, merged and checked. No field here is optional because a file may leave
 //! it out; where there is an `Option`, absence has a meaning.
 
+use super::blueprint::Blueprint;
 use super::component::{ComponentName, PortKey};
 use super::ids::{EnvName, SecretName};
 use super::quantity::{Size, Span, Version};
@@ -34,6 +35,67 @@ pub enum Machine {
         /// The most memory that all components together may be given, when there is a limit.
         memory: Option<Size>,
     },
+    /// An instance of this host's LXD.
+    Lxd(Box<LxdMachine>),
+    /// An instance of this host's Multipass.
+    Multipass(Box<MultipassMachine>),
+}
+
+/// A machine in LXD.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LxdMachine {
+    /// What happens when a wanted port is taken on this host, where each of the machine's ports can be reached by the same
+    /// number.
+    pub ports: PortPolicy,
+    /// Whether it is a container or a virtual machine.
+    pub instance: InstanceKind,
+    /// The storage pool that its disk is in; without it, the one of LXD's profile `default`, or the only one.
+    pub pool: Option<String>,
+    /// Public keys of people who may log in, each a line as in `authorized_keys`.
+    pub authorized_keys: Vec<String>,
+    /// Its shape, with what the environment says instead of the blueprint's own numbers.
+    pub blueprint: Blueprint,
+}
+
+/// What kind of instance LXD makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstanceKind {
+    /// A system container: it shares the kernel of this host.
+    Container,
+    /// A virtual machine: it needs KVM.
+    VirtualMachine,
+}
+
+/// A machine in Multipass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MultipassMachine {
+    /// As with [`LxdMachine::ports`].
+    pub ports: PortPolicy,
+    /// Public keys of people who may log in, each a line as in `authorized_keys`.
+    pub authorized_keys: Vec<String>,
+    /// Its shape, with what the environment says instead of the blueprint's own numbers.
+    pub blueprint: Blueprint,
+}
+
+impl Machine {
+    /// What happens when a wanted port of this host is taken.
+    pub const fn ports(&self) -> PortPolicy {
+        match self {
+            Self::Host { ports, .. } => *ports,
+            Self::Lxd(machine) => machine.ports,
+            Self::Multipass(machine) => machine.ports,
+        }
+    }
+
+    /// The shape of a machine that is made for the environment; none where that is this host.
+    pub const fn blueprint(&self) -> Option<&Blueprint> {
+        match self {
+            Self::Host { .. } => None,
+            Self::Lxd(machine) => Some(&machine.blueprint),
+            Self::Multipass(machine) => Some(&machine.blueprint),
+        }
+    }
 }
 
 /// What happens when a wanted port of this host is taken.

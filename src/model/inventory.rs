@@ -1,10 +1,14 @@
 //! What was seen of the world, at one moment. The planner decides on this and on nothing else.
 
 use super::component::ComponentName;
+use super::guest::Guest;
 use super::ids::{EnvId, SecretName};
+use super::lxd::LxdState;
+use super::multipass::MultipassState;
 use super::quantity::Version;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// The answer to one question to the world. *Unknown* is never *absent*.
@@ -65,6 +69,38 @@ pub struct Inventory {
     pub prepared: BTreeMap<PathBuf, Observed<()>>,
     /// What can be used of this host.
     pub host: Host,
+    /// The machine that is made for the environment. Where there is one, `programs`, `packages`, `files`, `agent` and
+    /// `prepared` speak of it, and not of this host.
+    pub machine: MachineState,
+}
+
+/// The machine that is made for an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "state", rename_all = "kebab-case")]
+pub enum MachineState {
+    /// None: the components run on this host.
+    Host,
+    /// In LXD.
+    Lxd(Box<LxdState>),
+    /// In Multipass.
+    Multipass(Box<MultipassState>),
+}
+
+impl MachineState {
+    /// The machine and its address, where one runs and was initialised: only then it can be looked into.
+    pub fn there(&self) -> Option<(Guest, IpAddr)> {
+        match self {
+            Self::Host => None,
+            Self::Lxd(state) => {
+                let instance = state.instance.present().filter(|instance| instance.is_there())?;
+                Some((Guest::Lxd(instance.name.clone()), instance.address?))
+            }
+            Self::Multipass(state) => {
+                let instance = state.instance.present().filter(|instance| instance.is_there())?;
+                Some((Guest::Multipass(instance.name.clone()), instance.address?))
+            }
+        }
+    }
 }
 
 /// A component's program on this host.

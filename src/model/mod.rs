@@ -4,6 +4,7 @@
 //! as diagnostics that point at the text.
 
 pub mod argv;
+pub mod blueprint;
 pub mod component;
 pub mod cross;
 pub mod diagnostic;
@@ -11,11 +12,14 @@ pub mod digest;
 pub mod environment;
 pub mod facts;
 pub mod file;
+pub mod guest;
 pub mod hide;
 pub mod ids;
 pub mod inventory;
 pub mod json_schema;
 pub mod library;
+pub mod lxd;
+pub mod multipass;
 pub mod node;
 pub mod paths;
 pub mod probe;

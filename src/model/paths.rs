@@ -5,6 +5,18 @@ use super::ids::{EnvName, RunId, SecretName};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// How the files of the components lie.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// All within the environment's own folder.
+    #[default]
+    Folder,
+    /// In a machine of its own: where Debian puts such things, `/etc/reportctl` and `/var/lib/reportctl`. Each component has
+    /// a user of its own there, and reads its secrets from files of its own.
+    System,
+}
+
 /// The folders of one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paths {
@@ -15,6 +27,9 @@ pub struct Paths {
     /// A folder for the data of components that run as a user of their own, which could not reach into `root`:
     /// used only by root, for PostgreSQL. `/var/lib/reportctl/NAME`.
     pub shared_data: PathBuf,
+    /// How the files of the components lie.
+    #[serde(default)]
+    pub layout: Layout,
 }
 
 impl Paths {
@@ -24,7 +39,24 @@ impl Paths {
             root: state.join("envs").join(name.as_str()),
             lock: state.join("locks").join(format!("{name}.lock")),
             shared_data: Path::new("/var/lib/reportctl").join(name.as_str()),
+            layout: Layout::Folder,
         }
+    }
+
+    /// The folders in a machine that is there for the stack alone. They hold nothing of the environment's own records.
+    pub fn system() -> Self {
+        let data = PathBuf::from("/var/lib/reportctl");
+        Self { root: data.clone(), lock: data.join("lock"), shared_data: data, layout: Layout::System }
+    }
+
+    /// The key by which this host opens tunnels into the environment's machine, mode 0600; its public half is beside it.
+    pub fn key(&self) -> PathBuf {
+        self.root.join("machine").join("id_ed25519")
+    }
+
+    /// The machine's own keys, in the form of `known_hosts`.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.root.join("machine").join("known_hosts")
     }
 
     /// Holds the identity: one line. A folder without it is not ours.
@@ -54,12 +86,18 @@ impl Paths {
 
     /// Holds a component's configuration.
     pub fn config(&self, component: ComponentName) -> PathBuf {
-        self.root.join("config").join(component.as_str())
+        match self.layout {
+            Layout::Folder => self.root.join("config").join(component.as_str()),
+            Layout::System => Path::new("/etc/reportctl").join(component.as_str()),
+        }
     }
 
     /// Holds a component's data.
     pub fn data(&self, component: ComponentName) -> PathBuf {
-        self.root.join("data").join(component.as_str())
+        match self.layout {
+            Layout::Folder => self.root.join("data").join(component.as_str()),
+            Layout::System => self.root.join(component.as_str()),
+        }
     }
 
     /// The file that a component's one-time preparation leaves as its proof.

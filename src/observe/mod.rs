@@ -3,13 +3,14 @@
 //! Guarantees: what cannot be told is `Unknown` with the reason, and never `Absent`.
 
 mod folder;
+mod guest;
 
 use crate::context::Context;
 use crate::model::component::{ComponentName, Source};
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, Machine};
 use crate::model::facts::Facts;
 use crate::model::ids::EnvId;
-use crate::model::inventory::{AgentState, Host, Inventory, Observed, Orphan, PortUse};
+use crate::model::inventory::{AgentState, Host, Inventory, MachineState, Observed, Orphan, PortUse};
 use crate::model::paths::Paths;
 use crate::model::quantity::Version;
 use crate::plan::ports::to_observe;
@@ -17,6 +18,7 @@ use crate::provider::host::agent::{self, Client};
 use crate::provider::host::apt::{self, System};
 use crate::provider::host::processes::{self, Marked, Snapshot};
 use crate::provider::host::{ports, programs, secrets, services};
+use crate::provider::{lxd, multipass};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -45,7 +47,7 @@ pub async fn observe(
         client.observe(id),
     );
     let processes = Processes::look(paths, id, &agent, &to_observe(env, facts, id));
-    Inventory {
+    let host = Inventory {
         identity,
         root,
         programs,
@@ -59,7 +61,32 @@ pub async fn observe(
         orphans: processes.orphans,
         prepared: folder::prepared(paths),
         host: host(context, &system, facts),
+        machine: MachineState::Host,
+    };
+    match &env.machine {
+        Machine::Host { .. } => host,
+        Machine::Lxd(_) => {
+            let state = lxd::observe(context, env, facts, id).await;
+            within(context, env, paths, host, MachineState::Lxd(Box::new(state))).await
+        }
+        Machine::Multipass(_) => {
+            let state = multipass::observe(context, env, facts, id).await;
+            within(context, env, paths, host, MachineState::Multipass(Box::new(state))).await
+        }
     }
+}
+
+/// The same, with what is seen in the machine in the place of what is seen on this host.
+async fn within(
+    context: &Context,
+    env: &Environment,
+    paths: &Paths,
+    host: Inventory,
+    machine: MachineState,
+) -> Inventory {
+    let Some((guest, _)) = machine.there() else { return Inventory { machine, ..host } };
+    let guest::Seen { programs, packages, files, agent, prepared } = guest::observe(context, env, paths, &guest).await;
+    Inventory { programs, packages, files, agent, prepared, orphans: Vec::new(), rebooted: false, machine, ..host }
 }
 
 /// The packages that the stack may need, with the oldest version of each that will do.

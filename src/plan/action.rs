@@ -3,9 +3,12 @@
 //! A new action does not compile until it is performed (`engine`, `deployer`), displayed ([`Action::lines`]), given its
 //! teardown twin ([`Action::teardown`]) and has said what it must remember ([`Action::facts`], [`Action::settles`]).
 
+pub use super::lxd::LxdAction;
+pub use super::multipass::MultipassAction;
 use crate::model::component::{ComponentName, PortKey};
 use crate::model::facts::Facts;
 pub use crate::model::file::{Folder, RenderedFile};
+use crate::model::guest::{Guest, Marker, On};
 use crate::model::ids::{EnvId, SecretName};
 use crate::model::inventory::{Orphan, RootAccess};
 use crate::model::paths::Paths;
@@ -24,6 +27,24 @@ pub enum Action {
     Env(EnvAction),
     /// To this host.
     Host(HostAction),
+    /// To the components, wherever they are.
+    Stack {
+        /// Where they are.
+        on: On,
+        /// What is done.
+        action: StackAction,
+    },
+    /// To a machine, from within it, whatever it runs on.
+    Machine {
+        /// Which one.
+        guest: Guest,
+        /// What is done.
+        action: MachineAction,
+    },
+    /// To LXD on this host.
+    Lxd(LxdAction),
+    /// To Multipass on this host.
+    Multipass(MultipassAction),
 }
 
 /// Things done to the environment's own records.
@@ -110,6 +131,33 @@ pub enum HostAction {
         /// Where each comes from.
         secrets: BTreeMap<SecretName, SecretSource>,
     },
+    /// Ends marked processes that no agent looks after, in this order.
+    StopOrphans {
+        /// The identity that their marker must carry.
+        id: EnvId,
+        /// The processes.
+        processes: Vec<Orphan>,
+    },
+    /// Starts the agent.
+    StartAgent {
+        /// Where.
+        paths: Paths,
+        /// The marker that it and its children carry.
+        id: EnvId,
+    },
+    /// Has the agent stop everything, in reverse order, and end.
+    StopAgent {
+        /// Where.
+        paths: Paths,
+        /// The marker that it carries.
+        id: EnvId,
+    },
+}
+
+/// Things done to the components, on this host or in a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum StackAction {
     /// Makes folders and writes files, secrets filled in.
     WriteFiles {
         /// Whose files they are.
@@ -129,20 +177,6 @@ pub enum HostAction {
         env: BTreeMap<String, String>,
         /// Written when all of them succeeded; while it is there nothing needs to run.
         proof: PathBuf,
-    },
-    /// Ends marked processes that no agent looks after, in this order.
-    StopOrphans {
-        /// The identity that their marker must carry.
-        id: EnvId,
-        /// The processes.
-        processes: Vec<Orphan>,
-    },
-    /// Starts the agent.
-    StartAgent {
-        /// Where.
-        paths: Paths,
-        /// The marker that it and its children carry.
-        id: EnvId,
     },
     /// Has the agent run this service, and no other of that component. One that runs just so is left alone; one that
     /// waits to be started again is started at once.
@@ -168,17 +202,47 @@ pub enum HostAction {
         /// Which one.
         component: ComponentName,
     },
-    /// Has the agent stop everything, in reverse order, and end.
-    StopAgent {
-        /// Where.
-        paths: Paths,
-        /// The marker that it carries.
-        id: EnvId,
-    },
     /// Removes folders and files of the environment.
     RemovePaths {
         /// Whole paths, each inside the environment's own folders.
         paths: Vec<PathBuf>,
+    },
+}
+
+/// Things done to a machine, from within it, whatever it runs on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum MachineAction {
+    /// Waits until cloud-init has finished, and judges what it did.
+    AwaitCloudInit {
+        /// The file that the user-data leaves when all of it was done, and what it holds.
+        marker: Marker,
+    },
+    /// Runs the blueprint's own commands until each succeeds.
+    AwaitBlueprint {
+        /// The commands.
+        commands: Vec<Vec<String>>,
+    },
+    /// Makes the way in: lets this environment's key open tunnels, and remembers the machine's own key.
+    OpenWay {
+        /// Where the key is kept on this host.
+        paths: Paths,
+    },
+    /// Installs packages of the distribution without letting their services start.
+    InstallPackages {
+        /// The packages.
+        packages: BTreeSet<String>,
+    },
+    /// Brings a program of ours into the machine.
+    PutProgram {
+        /// Whose program it is.
+        component: ComponentName,
+        /// The program on this host.
+        from: PathBuf,
+        /// Where it goes.
+        to: PathBuf,
+        /// What distinguishes it from others, which is kept beside it in the machine.
+        build: String,
     },
 }
 
@@ -205,16 +269,26 @@ impl Action {
                 HostAction::InstallPackages { .. } => Teardown::Left("packages"),
                 HostAction::BuildServices { .. } => Teardown::Left("programs"),
                 HostAction::ReservePorts { .. } | HostAction::StoreSecrets { .. } => Teardown::By("forget"),
-                HostAction::WriteFiles { .. } | HostAction::Prepare { .. } => Teardown::By("remove-paths"),
                 HostAction::StartAgent { .. } => Teardown::By("stop-agent"),
-                HostAction::StartService { .. } => Teardown::By("stop-service"),
-                HostAction::SettlePackages { .. }
-                | HostAction::StopOrphans { .. }
-                | HostAction::AwaitReady { .. }
-                | HostAction::StopService { .. }
-                | HostAction::StopAgent { .. }
-                | HostAction::RemovePaths { .. } => Teardown::Nothing,
+                HostAction::SettlePackages { .. } | HostAction::StopOrphans { .. } | HostAction::StopAgent { .. } => {
+                    Teardown::Nothing
+                }
             },
+            Self::Stack { on: _, action } => match action {
+                StackAction::WriteFiles { .. } | StackAction::Prepare { .. } => Teardown::By("remove-paths"),
+                StackAction::StartService { .. } => Teardown::By("stop-service"),
+                StackAction::AwaitReady { .. } | StackAction::StopService { .. } | StackAction::RemovePaths { .. } => {
+                    Teardown::Nothing
+                }
+            },
+            // What is in a machine goes with it.
+            Self::Machine { guest: _, action } => match action {
+                MachineAction::AwaitCloudInit { .. } | MachineAction::AwaitBlueprint { .. } => Teardown::Nothing,
+                MachineAction::OpenWay { .. } => Teardown::By("forget"),
+                MachineAction::InstallPackages { .. } | MachineAction::PutProgram { .. } => Teardown::By("delete"),
+            },
+            Self::Lxd(action) => action.teardown(),
+            Self::Multipass(action) => action.teardown(),
         }
     }
 
@@ -229,23 +303,38 @@ impl Action {
                 ..Facts::default()
             },
             Self::Host(HostAction::ReservePorts { ports }) => Facts { ports: ports.clone(), ..Facts::default() },
-            Self::Host(HostAction::StartService { spec, .. }) => {
+            Self::Stack { on: _, action: StackAction::StartService { spec, .. } } => {
                 Facts { unready: BTreeSet::from([spec.component]), ..Facts::default() }
             }
+            Self::Lxd(action) => action.facts(),
+            Self::Multipass(action) => action.facts(),
             Self::Env(EnvAction::Replan { .. } | EnvAction::Forget { .. })
             | Self::Host(
                 HostAction::SettlePackages { .. }
                 | HostAction::BuildServices { .. }
                 | HostAction::StoreSecrets { .. }
-                | HostAction::WriteFiles { .. }
-                | HostAction::Prepare { .. }
                 | HostAction::StopOrphans { .. }
                 | HostAction::StartAgent { .. }
-                | HostAction::AwaitReady { .. }
-                | HostAction::StopService { .. }
-                | HostAction::StopAgent { .. }
-                | HostAction::RemovePaths { .. },
-            ) => Facts::default(),
+                | HostAction::StopAgent { .. },
+            )
+            | Self::Stack {
+                on: _,
+                action:
+                    StackAction::WriteFiles { .. }
+                    | StackAction::Prepare { .. }
+                    | StackAction::AwaitReady { .. }
+                    | StackAction::StopService { .. }
+                    | StackAction::RemovePaths { .. },
+            }
+            | Self::Machine {
+                guest: _,
+                action:
+                    MachineAction::AwaitCloudInit { .. }
+                    | MachineAction::AwaitBlueprint { .. }
+                    | MachineAction::OpenWay { .. }
+                    | MachineAction::InstallPackages { .. }
+                    | MachineAction::PutProgram { .. },
+            } => Facts::default(),
         }
     }
 
@@ -258,22 +347,37 @@ impl Action {
             Self::Host(HostAction::SettlePackages { disable_units, .. }) => {
                 Facts { policy_placed: true, new_units: disable_units.clone(), ..Facts::default() }
             }
-            Self::Host(HostAction::AwaitReady { component, .. } | HostAction::StopService { component, .. }) => {
-                Facts { unready: BTreeSet::from([*component]), ..Facts::default() }
-            }
+            Self::Stack {
+                on: _,
+                action: StackAction::AwaitReady { component, .. } | StackAction::StopService { component, .. },
+            } => Facts { unready: BTreeSet::from([*component]), ..Facts::default() },
+            Self::Lxd(_) | Self::Multipass(_) => Facts::default(),
             Self::Env(EnvAction::Claim { .. } | EnvAction::Replan { .. } | EnvAction::Forget { .. })
             | Self::Host(
                 HostAction::ReservePorts { .. }
                 | HostAction::BuildServices { .. }
                 | HostAction::StoreSecrets { .. }
-                | HostAction::WriteFiles { .. }
-                | HostAction::Prepare { .. }
                 | HostAction::StopOrphans { .. }
                 | HostAction::StartAgent { .. }
-                | HostAction::StartService { .. }
-                | HostAction::StopAgent { .. }
-                | HostAction::RemovePaths { .. },
-            ) => Facts::default(),
+                | HostAction::StopAgent { .. },
+            )
+            | Self::Stack {
+                on: _,
+                action:
+                    StackAction::WriteFiles { .. }
+                    | StackAction::Prepare { .. }
+                    | StackAction::StartService { .. }
+                    | StackAction::RemovePaths { .. },
+            }
+            | Self::Machine {
+                guest: _,
+                action:
+                    MachineAction::AwaitCloudInit { .. }
+                    | MachineAction::AwaitBlueprint { .. }
+                    | MachineAction::OpenWay { .. }
+                    | MachineAction::InstallPackages { .. }
+                    | MachineAction::PutProgram { .. },
+            } => Facts::default(),
         }
     }
 }
@@ -287,5 +391,24 @@ impl From<EnvAction> for Action {
 impl From<HostAction> for Action {
     fn from(action: HostAction) -> Self {
         Self::Host(action)
+    }
+}
+
+/// On this host.
+impl From<StackAction> for Action {
+    fn from(action: StackAction) -> Self {
+        Self::Stack { on: On::Host, action }
+    }
+}
+
+impl From<LxdAction> for Action {
+    fn from(action: LxdAction) -> Self {
+        Self::Lxd(action)
+    }
+}
+
+impl From<MultipassAction> for Action {
+    fn from(action: MultipassAction) -> Self {
+        Self::Multipass(action)
     }
 }

@@ -1,6 +1,6 @@
 //! What a plan changes, in words: for `plan`, `status` and the question before `up`.
 
-use super::action::{Action, EnvAction, HostAction};
+use super::action::{Action, EnvAction, HostAction, MachineAction, StackAction};
 use super::step::Plan;
 use crate::model::component::ComponentName;
 use crate::model::digest;
@@ -43,11 +43,13 @@ pub fn summary(plan: &Plan, inventory: &Inventory) -> String {
     for step in &plan.steps {
         let (kind, count) = match &step.action {
             Action::Host(HostAction::InstallPackages { packages, .. }) => (Kind::Install, packages.len()),
-            Action::Host(HostAction::StartService { spec, .. }) if runs(inventory, spec.component) => {
+            Action::Stack { action: StackAction::StartService { spec, .. }, .. } if runs(inventory, spec.component) => {
                 (Kind::Restart, 1)
             }
-            Action::Host(HostAction::StartService { .. }) => (Kind::Start, 1),
-            Action::Host(HostAction::StopService { component, .. }) if !starts.contains(component) => (Kind::Stop, 1),
+            Action::Stack { action: StackAction::StartService { .. }, .. } => (Kind::Start, 1),
+            Action::Stack { action: StackAction::StopService { component, .. }, .. } if !starts.contains(component) => {
+                (Kind::Stop, 1)
+            }
             _ => continue,
         };
         *counts.entry(kind).or_default() += count;
@@ -86,7 +88,7 @@ fn counted(count: usize, noun: &str) -> String {
 
 const fn started(action: &Action) -> Option<ComponentName> {
     match action {
-        Action::Host(HostAction::StartService { spec, .. }) => Some(spec.component),
+        Action::Stack { action: StackAction::StartService { spec, .. }, .. } => Some(spec.component),
         _ => None,
     }
 }
@@ -113,44 +115,66 @@ fn words(action: &Action, inventory: &Inventory, starts: &[ComponentName]) -> Op
         Action::Env(EnvAction::Claim { paths, .. }) => Some(format!("new, in {}", paths.root.display())),
         Action::Env(EnvAction::Replan { .. }) => Some("the rest is planned once that is done".to_owned()),
         Action::Env(EnvAction::Forget { paths, .. }) => Some(format!("{} removed", paths.root.display())),
-        Action::Host(action) => host_words(action, inventory, starts),
+        Action::Host(action) => Some(host_words(action)),
+        Action::Stack { on: _, action } => stack_words(action, inventory, starts),
+        Action::Machine { guest: _, action } => Some(machine_words(action)),
+        Action::Lxd(action) => Some(action.words()),
+        Action::Multipass(action) => Some(action.words()),
     }
 }
 
-fn host_words(action: &HostAction, inventory: &Inventory, starts: &[ComponentName]) -> Option<String> {
+fn host_words(action: &HostAction) -> String {
     match action {
         HostAction::InstallPackages { packages, .. } => {
             let names: Vec<&str> = packages.iter().map(String::as_str).collect();
-            Some(format!("install {}", names.join(", ")))
+            format!("install {}", names.join(", "))
         }
-        HostAction::SettlePackages { .. } => Some("undo what an install that was cut off has left".to_owned()),
+        HostAction::SettlePackages { .. } => "undo what an install that was cut off has left".to_owned(),
         HostAction::BuildServices { checkout, components, .. } => {
             let names: Vec<&str> = components.iter().map(|name| name.as_str()).collect();
-            Some(format!("build {} in {}", names.join(" and "), checkout.display()))
+            format!("build {} in {}", names.join(" and "), checkout.display())
         }
         HostAction::ReservePorts { ports } => {
             let each: Vec<String> = ports.iter().map(|(key, number)| format!("{key} {number}")).collect();
-            Some(each.join(", "))
+            each.join(", ")
         }
-        HostAction::StoreSecrets { secrets, .. } => Some(format!("{} stored", counted(secrets.len(), "new secret"))),
-        HostAction::WriteFiles { files, .. } => file_words(files, inventory),
-        HostAction::Prepare { .. } => Some("set up".to_owned()),
-        HostAction::StopOrphans { processes, .. } => Some(format!("{} without an agent stopped", processes.len())),
-        HostAction::StartAgent { .. } => Some("start".to_owned()),
-        HostAction::StartService { spec, .. } => {
+        HostAction::StoreSecrets { secrets, .. } => format!("{} stored", counted(secrets.len(), "new secret")),
+        HostAction::StopOrphans { processes, .. } => format!("{} without an agent stopped", processes.len()),
+        HostAction::StartAgent { .. } => "start".to_owned(),
+        HostAction::StopAgent { .. } => "stop".to_owned(),
+    }
+}
+
+fn stack_words(action: &StackAction, inventory: &Inventory, starts: &[ComponentName]) -> Option<String> {
+    match action {
+        StackAction::WriteFiles { files, .. } => file_words(files, inventory),
+        StackAction::Prepare { .. } => Some("set up".to_owned()),
+        StackAction::StartService { spec, .. } => {
             let what = if runs(inventory, spec.component) { "restart" } else { "start" };
             Some(what.to_owned())
         }
         // A start says it already.
-        HostAction::AwaitReady { component, .. } if starts.contains(component) => None,
-        HostAction::AwaitReady { .. } => Some("wait until it is ready".to_owned()),
-        HostAction::StopService { component, .. } if starts.contains(component) => None,
-        HostAction::StopService { .. } => Some("stop".to_owned()),
-        HostAction::StopAgent { .. } => Some("stop".to_owned()),
-        HostAction::RemovePaths { paths } => {
+        StackAction::AwaitReady { component, .. } if starts.contains(component) => None,
+        StackAction::AwaitReady { .. } => Some("wait until it is ready".to_owned()),
+        StackAction::StopService { component, .. } if starts.contains(component) => None,
+        StackAction::StopService { .. } => Some("stop".to_owned()),
+        StackAction::RemovePaths { paths } => {
             let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
             Some(format!("remove {}", names.join(", ")))
         }
+    }
+}
+
+fn machine_words(action: &MachineAction) -> String {
+    match action {
+        MachineAction::AwaitCloudInit { .. } => "wait until cloud-init has finished".to_owned(),
+        MachineAction::AwaitBlueprint { .. } => "wait until it is as its blueprint says".to_owned(),
+        MachineAction::OpenWay { .. } => "let this host in".to_owned(),
+        MachineAction::InstallPackages { packages } => {
+            let names: Vec<&str> = packages.iter().map(String::as_str).collect();
+            format!("install {}", names.join(", "))
+        }
+        MachineAction::PutProgram { to, .. } => format!("program {}", to.display()),
     }
 }
 

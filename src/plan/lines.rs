@@ -1,10 +1,11 @@
 //! How each action is shown: what would be typed to do the same by hand. What has no command is said in a comment, so
 //! that all of it can be pasted into a shell.
 
-use super::action::{Action, EnvAction, HostAction};
+use super::action::{Action, EnvAction, HostAction, MachineAction, StackAction};
 use super::commands::{self, SystemCommand};
 use crate::model::argv;
 use crate::model::file::{Folder, RenderedFile};
+use crate::model::guest::{Guest, On};
 use crate::model::ids::SecretName;
 use crate::model::inventory::{Orphan, RootAccess};
 use crate::model::paths::Paths;
@@ -26,6 +27,11 @@ impl Action {
             }
             Self::Env(EnvAction::Forget { paths, .. }) => vec![remove([paths.root.as_path()])],
             Self::Host(action) => host(action),
+            Self::Stack { on: On::Host, action } => stack(action),
+            Self::Stack { on: On::Guest(guest), action } => within(guest, stack(action)),
+            Self::Machine { guest, action } => machine(guest, action),
+            Self::Lxd(action) => action.lines(),
+            Self::Multipass(action) => action.lines(),
         }
     }
 }
@@ -50,28 +56,58 @@ fn host(action: &HostAction) -> Vec<String> {
             ports.iter().map(|(key, number)| format!("# remember port {number} for {key}")).collect()
         }
         HostAction::StoreSecrets { paths, secrets } => store(paths, secrets),
-        HostAction::WriteFiles { folders, files, .. } => {
-            let folders = folders.iter().map(|Folder { path, mode, owner }| folder(path, *mode, owner.as_deref()));
-            folders.chain(files.iter().flat_map(file)).collect()
-        }
-        HostAction::Prepare { commands, env, proof, .. } => {
-            let runs = commands.iter().map(|command| with_env(env, command));
-            runs.chain([format!("touch {}", quoted(proof))]).collect()
-        }
         HostAction::StopOrphans { processes, .. } => processes.iter().map(kill).collect(),
         HostAction::StartAgent { paths, id } => {
             let root = paths.root.display().to_string();
             let agent = argv::join(["reportctl", "agent", "--root", &root, "--id", id.as_str()]);
             vec!["# start the agent in a session of its own:".to_owned(), agent]
         }
-        HostAction::StartService { spec, .. } => start(spec),
-        HostAction::AwaitReady { probes, .. } => probes.iter().map(probe).collect(),
-        HostAction::StopService { component, .. } => vec![format!("# ask the agent to stop {component}")],
         HostAction::StopAgent { .. } => {
             vec!["# ask the agent to stop everything in reverse order, and to end".to_owned()]
         }
-        HostAction::RemovePaths { paths } => vec![remove(paths.iter().map(|path| path.as_path()))],
     }
+}
+
+fn stack(action: &StackAction) -> Vec<String> {
+    match action {
+        StackAction::WriteFiles { folders, files, .. } => {
+            let folders = folders.iter().map(|Folder { path, mode, owner }| folder(path, *mode, owner.as_deref()));
+            folders.chain(files.iter().flat_map(file)).collect()
+        }
+        StackAction::Prepare { commands, env, proof, .. } => {
+            let runs = commands.iter().map(|command| with_env(env, command));
+            runs.chain([format!("touch {}", quoted(proof))]).collect()
+        }
+        StackAction::StartService { spec, .. } => start(spec),
+        StackAction::AwaitReady { probes, .. } => probes.iter().map(probe).collect(),
+        StackAction::StopService { component, .. } => vec![format!("# ask the agent to stop {component}")],
+        StackAction::RemovePaths { paths } => vec![remove(paths.iter().map(|path| path.as_path()))],
+    }
+}
+
+/// What is typed in a machine.
+fn within(guest: &Guest, lines: Vec<String>) -> Vec<String> {
+    let enter = format!("# in {guest}:");
+    [enter].into_iter().chain(lines).collect()
+}
+
+fn machine(guest: &Guest, action: &MachineAction) -> Vec<String> {
+    let lines = match action {
+        MachineAction::AwaitCloudInit { marker } => {
+            vec!["cloud-init status --wait".to_owned(), format!("cat {}", quoted(&marker.path))]
+        }
+        MachineAction::AwaitBlueprint { commands } => commands.iter().map(argv::join).collect(),
+        MachineAction::OpenWay { paths } => {
+            vec![format!("# let the key {} open tunnels, and nothing else", quoted(&paths.key().with_extension("pub")))]
+        }
+        MachineAction::InstallPackages { packages } => {
+            vec![argv::join(["apt-get", "install", "--yes"].into_iter().chain(packages.iter().map(String::as_str)))]
+        }
+        MachineAction::PutProgram { from, to, .. } => {
+            vec![format!("# install this host's {} as {} (mode 0755)", quoted(from), quoted(to))]
+        }
+    };
+    within(guest, lines)
 }
 
 fn settle(root: RootAccess, systemd: bool, policy: bool, units: &BTreeSet<String>) -> impl Iterator<Item = String> {

@@ -8,6 +8,9 @@ mod draft;
 pub mod error;
 pub mod identity;
 mod lines;
+pub mod lxd;
+pub mod machine;
+pub mod multipass;
 mod order;
 mod packages;
 pub mod planner;
@@ -31,8 +34,10 @@ use crate::model::paths::Paths;
 pub struct Inputs<'a> {
     /// What shall be.
     pub env: &'a Environment,
-    /// Where the environment's files are.
+    /// Where the environment's own records are on this host, and the components' files where they run on it.
     pub paths: &'a Paths,
+    /// Where the components' files are: the same, or what [`Paths::system`] says of a machine of their own.
+    pub place: &'a Paths,
     /// What the journals remember.
     pub facts: &'a Facts,
     /// What was seen of the world.
@@ -55,6 +60,6 @@ impl Inputs<'_> {
                 }
             }
         }
-        digest::of(&(goal, self.env, self.paths, self.facts, inventory, self.id))
+        digest::of(&(goal, self.env, self.paths, self.place, self.facts, inventory, self.id))
     }
 }

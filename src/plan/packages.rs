@@ -1,11 +1,12 @@
 //! The steps for packages: an install, and what is left of one that was cut off.
 
-use super::action::{EnvAction, HostAction};
+use super::action::{Action, EnvAction, HostAction, MachineAction};
 use super::availability::Availability;
 use super::draft::Draft;
 use super::error::PlanError;
 use super::work::unknown;
 use super::{Inputs, commands, timeouts};
+use crate::model::guest::Guest;
 use crate::model::inventory::{Observed, Policy, RootAccess};
 use std::collections::BTreeSet;
 
@@ -45,6 +46,20 @@ pub(super) fn install(inputs: &Inputs<'_>, available: &Availability, draft: &mut
         EnvAction::Replan { layer: "packages".to_owned() },
     );
     Ok(())
+}
+
+/// Adds the install in a machine, and the end of the plan.
+pub(super) fn install_within(guest: &Guest, available: &Availability, draft: &mut Draft) {
+    let packages = available.install.values().map(|install| install.package.to_owned()).collect();
+    let action = Action::Machine { guest: guest.clone(), action: MachineAction::InstallPackages { packages } };
+    draft.add(INSTALL, [], why(available), timeouts::INSTALL, action);
+    draft.add(
+        "env/replan",
+        [INSTALL.to_owned()],
+        "the versions that were installed decide what configuration is understood",
+        timeouts::SHORT,
+        EnvAction::Replan { layer: "packages".to_owned() },
+    );
 }
 
 fn why(available: &Availability) -> String {

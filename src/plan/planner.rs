@@ -1,15 +1,17 @@
 //! The plan that brings an environment up.
 
-use super::action::{EnvAction, HostAction};
+use super::action::{Action, EnvAction, HostAction, StackAction};
 use super::draft::{CLAIM, Draft};
 use super::error::PlanError;
 use super::identity::is_claimed;
+use super::machine::{self, Layer};
 use super::step::{Goal, Plan};
 use super::wanted::{Outlook, Wanted, outlook};
 use super::work::{Work, files_of, unknown};
 use super::{Inputs, order, packages, ports, timeouts};
 use crate::model::component::{ComponentName, PortKey};
 use crate::model::environment::Component;
+use crate::model::guest::On;
 use crate::model::ids::SecretName;
 use crate::model::inventory::{AgentState, Observed};
 use crate::model::secret::SecretSource;
@@ -35,17 +37,33 @@ pub fn up(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
         draft.add(CLAIM, [], "the environment has no folder yet", timeouts::SHORT, action);
     }
     let mut left = None;
-    let (ports, skipped) = match outlook(inputs)? {
-        Outlook::Install(available) => {
-            packages::install(inputs, &available, &mut draft)?;
-            (BTreeMap::new(), available.skipped)
-        }
-        Outlook::Run(wanted) => {
+    let on = match machine::up(inputs, &mut draft)? {
+        None => Some(On::Host),
+        Some(Layer::There(guest)) => Some(On::Guest(guest)),
+        Some(layer @ (Layer::Packages | Layer::Missing)) => {
             left = packages::settle(inputs, &mut draft);
-            Up::new(inputs, &wanted)?.add_to(&mut draft);
-            (wanted.ports, wanted.skipped)
+            machine::replan(layer, &mut draft);
+            None
         }
     };
+    let (mut ports, mut skipped) = (BTreeMap::new(), BTreeMap::new());
+    if let Some(on) = on {
+        match (outlook(inputs)?, &on) {
+            (Outlook::Install(available), On::Host) => {
+                packages::install(inputs, &available, &mut draft)?;
+                skipped = available.skipped;
+            }
+            (Outlook::Install(available), On::Guest(guest)) => {
+                packages::install_within(guest, &available, &mut draft);
+                skipped = available.skipped;
+            }
+            (Outlook::Run(wanted), _) => {
+                left = packages::settle(inputs, &mut draft);
+                Up::new(inputs, &wanted, on)?.add_to(&mut draft);
+                (ports, skipped) = (wanted.ports, wanted.skipped);
+            }
+        }
+    }
     Ok(Plan {
         schema: Plan::SCHEMA,
         env: inputs.env.name.clone(),
@@ -63,6 +81,8 @@ pub fn up(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
 struct Up<'a> {
     inputs: &'a Inputs<'a>,
     wanted: &'a Wanted<'a>,
+    /// Where the components are.
+    on: On,
     /// The agent that stays.
     agent: Option<&'a AgentState>,
     /// The agent that is to be replaced.
@@ -76,7 +96,7 @@ struct Up<'a> {
 }
 
 impl<'a> Up<'a> {
-    fn new(inputs: &'a Inputs<'a>, wanted: &'a Wanted<'a>) -> Result<Self, PlanError> {
+    fn new(inputs: &'a Inputs<'a>, wanted: &'a Wanted<'a>, on: On) -> Result<Self, PlanError> {
         let agent = match &inputs.inventory.agent {
             Observed::Present(agent) => Some(agent),
             Observed::Absent => None,
@@ -101,7 +121,7 @@ impl<'a> Up<'a> {
         }
         let runs = agent.map(|agent| agent.services.keys().copied().collect::<BTreeSet<_>>()).unwrap_or_default();
         let unwanted = runs.into_iter().filter(|name| !wanted.natives.contains_key(name)).collect();
-        let mut up = Self { inputs, wanted, agent, old_agent, missing, work, unwanted };
+        let mut up = Self { inputs, wanted, on, agent, old_agent, missing, work, unwanted };
         up.make_way_for_ports();
         Ok(up)
     }
@@ -155,7 +175,7 @@ impl<'a> Up<'a> {
 
     /// What must not run, or not while it is changed.
     fn add_stops(&self, draft: &mut Draft) {
-        let stop = |component| HostAction::StopService { paths: self.inputs.paths.clone(), component };
+        let stop = |component| self.stack(StackAction::StopService { paths: self.inputs.paths.clone(), component });
         for name in &self.unwanted {
             let dependents = order::dependents(self.inputs.env, *name, &self.unwanted);
             let because = match self.wanted.skipped.get(name) {
@@ -238,8 +258,8 @@ impl<'a> Up<'a> {
         if work.configures() {
             let before = both(RESERVE, SECRETS).into_iter().chain([id(name, "stop")]);
             let (folders, files) = (native.folders.clone(), native.files.clone());
-            let action = HostAction::WriteFiles { component: name, folders, files };
-            draft.add(id(name, "configure"), before, why_configure(work), timeouts::SHORT, action);
+            let action = StackAction::WriteFiles { component: name, folders, files };
+            draft.add(id(name, "configure"), before, why_configure(work), timeouts::SHORT, self.stack(action));
         }
         if !work.stale.is_empty() {
             let because = format!("not part of its configuration any more: {}", file_names(&work.stale));
@@ -249,34 +269,35 @@ impl<'a> Up<'a> {
                 before,
                 because,
                 timeouts::SHORT,
-                HostAction::RemovePaths { paths: work.stale.clone() },
+                self.stack(StackAction::RemovePaths { paths: work.stale.clone() }),
             );
         }
         if let Some(prepare) = native.prepare.as_ref().filter(|_| work.prepare) {
             let before = needs_ready().chain([id(name, "configure"), id(name, "stop"), ORPHANS.to_owned()]);
-            let action = HostAction::Prepare {
+            let action = StackAction::Prepare {
                 component: name,
                 commands: prepare.commands.clone(),
                 env: prepare.env.clone(),
                 proof: prepare.proof.clone(),
             };
-            draft.add(id(name, "prepare"), before, "it was not set up yet", timeouts::PREPARE, action);
+            draft.add(id(name, "prepare"), before, "it was not set up yet", timeouts::PREPARE, self.stack(action));
         }
         if let Some(because) = &work.start {
             let own = ["configure", "tidy", "prepare"].map(|verb| id(name, verb));
             let before =
                 needs_ready().chain(own).chain(self.all("stop")).chain([START_AGENT.to_owned(), ORPHANS.to_owned()]);
             let before = before.chain(self.wanted.build.contains_key(&name).then(|| BUILD.to_owned()));
-            let action = HostAction::StartService { paths: paths.clone(), spec: native.service.clone() };
-            draft.add(id(name, "start"), before, because, timeouts::start(&native.service), action);
+            let action = StackAction::StartService { paths: paths.clone(), spec: native.service.clone() };
+            draft.add(id(name, "start"), before, because, timeouts::start(&native.service), self.stack(action));
         }
         if work.start.is_some() || work.unready {
             let because = match work.start {
                 Some(_) => "it is up when it answers",
                 None => "it was started, and has not been seen to be ready since",
             };
-            let action = HostAction::AwaitReady { component: name, paths: paths.clone(), probes: native.ready.clone() };
-            draft.add(id(name, "ready"), [id(name, "start")], because, timeouts::ready(name), action);
+            let action =
+                StackAction::AwaitReady { component: name, paths: paths.clone(), probes: native.ready.clone() };
+            draft.add(id(name, "ready"), [id(name, "start")], because, timeouts::ready(name), self.stack(action));
         }
     }
 
@@ -284,9 +305,14 @@ impl<'a> Up<'a> {
     fn add_tidying(&self, draft: &mut Draft) {
         let idle = ComponentName::ALL.into_iter().filter(|name| !self.wanted.natives.contains_key(name));
         for name in idle.filter(|name| files_of(self.inputs, *name).next().is_some()) {
-            let action = HostAction::RemovePaths { paths: vec![self.inputs.paths.config(name)] };
+            let action = self.stack(StackAction::RemovePaths { paths: vec![self.inputs.place.config(name)] });
             draft.add(id(name, "tidy"), [id(name, "stop")], "it does not run here any more", timeouts::SHORT, action);
         }
+    }
+
+    /// Done where the components are.
+    fn stack(&self, action: StackAction) -> Action {
+        Action::Stack { on: self.on.clone(), action }
     }
 
     /// The ids of that verb of every component that something is done for.

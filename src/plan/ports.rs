@@ -2,7 +2,7 @@
 
 use super::error::PlanError;
 use crate::model::component::{ComponentName, PortKey};
-use crate::model::environment::{Environment, Machine, PortPolicy};
+use crate::model::environment::{Environment, PortPolicy};
 use crate::model::facts::Facts;
 use crate::model::ids::EnvId;
 use crate::model::inventory::{Inventory, PortUse};
@@ -49,9 +49,7 @@ pub fn to_observe(env: &Environment, facts: &Facts, id: &EnvId) -> BTreeSet<u16>
 
 /// What happens when a wanted port is taken.
 const fn policy(env: &Environment) -> PortPolicy {
-    match &env.machine {
-        Machine::Host { ports, .. } => *ports,
-    }
+    env.machine.ports()
 }
 
 /// A number for each port of the components that run: the remembered one as long as it is among the candidates, else

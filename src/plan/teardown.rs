@@ -1,13 +1,13 @@
 //! The plan that takes an environment away.
 
-use super::action::{EnvAction, HostAction};
+use super::action::{EnvAction, HostAction, StackAction};
 use super::draft::Draft;
 use super::error::PlanError;
 use super::identity::is_claimed;
 use super::step::{Goal, Plan};
-use super::{Inputs, commands, order, packages, timeouts};
+use super::{Inputs, commands, machine, order, packages, timeouts};
 use crate::model::component::ComponentName;
-use crate::model::inventory::{Observed, RootAccess};
+use crate::model::inventory::{MachineState, Observed, RootAccess};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans what ends all processes and, unless `keep_data`, removes everything but packages: empty when nothing is there.
@@ -20,7 +20,10 @@ pub fn down(inputs: &Inputs<'_>, keep_data: bool) -> Result<Plan, PlanError> {
     is_claimed(inputs)?;
     let mut draft = Draft::default();
     let mut left: Vec<String> = packages::settle(inputs, &mut draft).into_iter().collect();
-    add_stops(inputs, &mut draft);
+    match inputs.inventory.machine {
+        MachineState::Host => add_stops(inputs, &mut draft),
+        MachineState::Lxd(_) | MachineState::Multipass(_) => machine::down(inputs, &mut draft, keep_data)?,
+    }
     let goal = if keep_data { Goal::Stopped } else { Goal::Gone };
     if !keep_data {
         add_removal(inputs, &mut draft);
@@ -49,7 +52,7 @@ fn add_stops(inputs: &Inputs<'_>, draft: &mut Draft) {
     let stop = |name: ComponentName| format!("{name}/stop");
     for name in &running {
         let dependents = order::dependents(env, *name, &running).map(stop);
-        let action = HostAction::StopService { paths: paths.clone(), component: *name };
+        let action = StackAction::StopService { paths: paths.clone(), component: *name };
         draft.add(stop(*name), dependents, "it runs", timeouts::STOP, action);
     }
     let because = match &inventory.agent {
@@ -82,7 +85,7 @@ fn add_removal(inputs: &Inputs<'_>, draft: &mut Draft) {
         data.push(paths.shared_data.clone());
     }
     let because = "all data goes with the environment";
-    draft.add("data/remove", stops.clone(), because, timeouts::REMOVE, HostAction::RemovePaths { paths: data });
+    draft.add("data/remove", stops.clone(), because, timeouts::REMOVE, StackAction::RemovePaths { paths: data });
     draft.add(
         "env/forget",
         stops.into_iter().chain(["data/remove".to_owned()]),

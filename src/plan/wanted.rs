@@ -35,7 +35,7 @@ pub enum Outlook<'a> {
 ///
 /// Errors: a component that is required cannot be had, a port cannot be chosen, or something cannot be rendered.
 pub fn outlook<'a>(inputs: &Inputs<'a>) -> Result<Outlook<'a>, PlanError> {
-    let Inputs { env, paths, facts, inventory, id } = *inputs;
+    let Inputs { env, paths: _, place, facts, inventory, id } = *inputs;
     let available = availability(inputs)?;
     if !available.install.is_empty() {
         return Ok(Outlook::Install(available));
@@ -51,7 +51,7 @@ pub fn outlook<'a>(inputs: &Inputs<'a>) -> Result<Outlook<'a>, PlanError> {
             Some((name, Active { component: env.stack.components.get(&name)?, program, ports }))
         })
         .collect();
-    let view = View { env, paths, id, uid: inventory.host.uid, active };
+    let view = View { env, paths: place, id, uid: inventory.host.uid, active };
     let natives = view
         .active
         .keys()

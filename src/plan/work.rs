@@ -130,7 +130,7 @@ fn compare(inputs: &Inputs<'_>, file: &RenderedFile) -> Result<Compared, PlanErr
 
 /// The files in a component's folder, whatever is known of them.
 pub(super) fn files_of<'a>(inputs: &Inputs<'a>, name: ComponentName) -> impl Iterator<Item = &'a PathBuf> {
-    let folder = inputs.paths.config(name);
+    let folder = inputs.place.config(name);
     let files = inputs.inventory.files.iter();
     files.filter(move |(path, seen)| path.starts_with(&folder) && !seen.is_absent()).map(|(path, _)| path)
 }

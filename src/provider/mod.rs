@@ -1,6 +1,9 @@
 //! Machines and clusters, and what doing something to them comes to.
 
+pub mod cloud_init;
 pub mod host;
+pub mod lxd;
+pub mod multipass;
 
 use crate::model::component::PortKey;
 use crate::plan::step::Step;

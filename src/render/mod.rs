@@ -1,10 +1,12 @@
 //! Values to text: every configuration file, rule and dashboard, and how each component is started. No input or output.
 
 pub mod check;
+pub mod cloud_init;
 pub mod dashboard;
 pub mod native;
 pub mod rules;
 pub mod tree;
+pub mod units;
 mod yaml;
 
 use crate::model::component::{ComponentName, PortKey};

@@ -15,6 +15,7 @@ use reportctl::model::component::{ComponentName, PortKey, Source};
 use reportctl::model::digest;
 use reportctl::model::environment::Environment;
 use reportctl::model::facts::Facts;
+use reportctl::model::guest::On;
 use reportctl::model::ids::{EnvId, SecretName};
 use reportctl::model::inventory::{
     self, AgentState, FileState, Inventory, Observed, Orphan, PortUse, Program, RootAccess,
@@ -24,7 +25,7 @@ use reportctl::model::paths::Paths;
 use reportctl::model::quantity::Version;
 use reportctl::model::secret::{SecretValue, Secrets};
 use reportctl::model::service::ServiceSpec;
-use reportctl::plan::action::{Action, EnvAction, HostAction};
+use reportctl::plan::action::{Action, EnvAction, HostAction, StackAction};
 use reportctl::plan::error::PlanError;
 use reportctl::plan::step::{Plan, Step};
 use reportctl::plan::wanted::{Outlook, outlook};
@@ -352,7 +353,13 @@ impl FakeWorld {
                 }
                 Ok(())
             }
-            HostAction::WriteFiles { folders, files, .. } => {
+            other => self.do_process(host, other),
+        }
+    }
+
+    fn do_stack(&self, host: &mut Host, action: &StackAction) -> Result<(), Failure> {
+        match action {
+            StackAction::WriteFiles { folders, files, .. } => {
                 for folder in folders {
                     make_folder(host, &folder.path)?;
                 }
@@ -366,7 +373,7 @@ impl FakeWorld {
                 }
                 Ok(())
             }
-            HostAction::Prepare { component, proof, commands, .. } => {
+            StackAction::Prepare { component, proof, commands, .. } => {
                 refuse_unless(!commands.is_empty(), "nothing to run")?;
                 let runs = host.agent.as_ref().is_some_and(|agent| agent.services.contains_key(component));
                 refuse_unless(!runs, "it runs while it is prepared")?;
@@ -375,7 +382,7 @@ impl FakeWorld {
                 host.files.insert(proof.clone(), (String::new(), 0o600));
                 Ok(())
             }
-            HostAction::RemovePaths { paths } => {
+            StackAction::RemovePaths { paths } => {
                 for path in paths {
                     let is_ours = path.starts_with(&self.paths.root) || path.starts_with(&self.paths.shared_data);
                     refuse_unless(is_ours && *path != self.paths.root, "it is not ours to remove")?;
@@ -387,7 +394,23 @@ impl FakeWorld {
                 }
                 Ok(())
             }
-            other => self.do_process(host, other),
+            StackAction::StartService { spec, .. } => self.start(host, spec),
+            StackAction::AwaitReady { component, probes, .. } => {
+                refuse_unless(!probes.is_empty(), "nothing to ask")?;
+                let service = host.agent.as_mut().and_then(|agent| agent.services.get_mut(component));
+                match service {
+                    Some(service) if service.runs() => {
+                        service.ready = true;
+                        Ok(())
+                    }
+                    _ => Err(failed(format!("{component} does not run"))),
+                }
+            }
+            StackAction::StopService { component, .. } => {
+                let agent = host.agent.as_mut().ok_or_else(|| failed("no agent"))?;
+                agent.services.remove(component);
+                Ok(())
+            }
         }
     }
 
@@ -414,23 +437,6 @@ impl FakeWorld {
                     host.agent = Some(Agent { pid, protocol: AgentState::PROTOCOL, services: BTreeMap::new() });
                 }
                 host.rebooted = false;
-                Ok(())
-            }
-            HostAction::StartService { spec, .. } => self.start(host, spec),
-            HostAction::AwaitReady { component, probes, .. } => {
-                refuse_unless(!probes.is_empty(), "nothing to ask")?;
-                let service = host.agent.as_mut().and_then(|agent| agent.services.get_mut(component));
-                match service {
-                    Some(service) if service.runs() => {
-                        service.ready = true;
-                        Ok(())
-                    }
-                    _ => Err(failed(format!("{component} does not run"))),
-                }
-            }
-            HostAction::StopService { component, .. } => {
-                let agent = host.agent.as_mut().ok_or_else(|| failed("no agent"))?;
-                agent.services.remove(component);
                 Ok(())
             }
             HostAction::StopAgent { id, .. } => {
@@ -547,6 +553,8 @@ impl World for FakeWorld {
             match &step.action {
                 Action::Env(action) => self.do_env(&mut host, action)?,
                 Action::Host(action) => self.do_host(&mut host, action)?,
+                Action::Stack { on: On::Host, action } => self.do_stack(&mut host, action)?,
+                other => panic!("not done on this host: {other:?}"),
             }
         }
         self.moment(&mut host)
@@ -724,13 +732,21 @@ impl Stage {
     pub fn plan_up(&self, facts: &Facts) -> Result<Plan, PlanError> {
         let inventory = self.observe(facts);
         let id = identity::known(&self.paths, facts, &inventory)?.unwrap_or_else(|| self.world.id.clone());
-        planner::up(&Inputs { env: &self.env, paths: &self.paths, facts, inventory: &inventory, id: &id })
+        planner::up(&Inputs {
+            env: &self.env,
+            paths: &self.paths,
+            place: &self.paths,
+            facts,
+            inventory: &inventory,
+            id: &id,
+        })
     }
 
     pub fn plan_down(&self, facts: &Facts, keep_data: bool) -> Result<Plan, PlanError> {
         let inventory = self.observe(facts);
         let id = identity::known(&self.paths, facts, &inventory)?.unwrap_or_else(|| self.world.id.clone());
-        let inputs = Inputs { env: &self.env, paths: &self.paths, facts, inventory: &inventory, id: &id };
+        let inputs =
+            Inputs { env: &self.env, paths: &self.paths, place: &self.paths, facts, inventory: &inventory, id: &id };
         teardown::down(&inputs, keep_data)
     }
 
@@ -790,7 +806,8 @@ impl Stage {
         assert!(ids.is_empty(), "still to do: {ids:?}");
         let inventory = self.observe(&memory.facts);
         let (facts, id) = (&memory.facts, &self.world.id);
-        let inputs = Inputs { env: &self.env, paths: &self.paths, facts, inventory: &inventory, id };
+        let inputs =
+            Inputs { env: &self.env, paths: &self.paths, place: &self.paths, facts, inventory: &inventory, id };
         let Outlook::Run(wanted) = outlook(&inputs).unwrap() else { panic!("packages are missing") };
         let host = self.world.host();
         assert_eq!(host.violations, Vec::<String>::new());
@@ -949,6 +966,7 @@ pub fn observe(
             policy: host.policy.map_or(Observed::Absent, Observed::Present),
             units: host.units.clone(),
         },
+        machine: inventory::MachineState::Host,
     }
 }
 

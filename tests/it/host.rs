@@ -11,7 +11,7 @@ use reportctl::model::probe::{Body, Probe};
 use reportctl::model::quantity::Span;
 use reportctl::model::secret::SecretSource;
 use reportctl::model::service::ServiceSpec;
-use reportctl::plan::action::{Action, EnvAction, HostAction};
+use reportctl::plan::action::{Action, EnvAction, HostAction, StackAction};
 use reportctl::plan::step::Step;
 use reportctl::provider::host::agent::Client;
 use reportctl::provider::{Failure, FailureKind, Notes, World as _};
@@ -68,8 +68,8 @@ impl Host {
         HostAction::StopAgent { paths: self.place.paths.clone(), id: self.place.id.clone() }
     }
 
-    fn start(&self, spec: ServiceSpec) -> HostAction {
-        HostAction::StartService { paths: self.place.paths.clone(), spec }
+    fn start(&self, spec: ServiceSpec) -> StackAction {
+        StackAction::StartService { paths: self.place.paths.clone(), spec }
     }
 
     fn forget(&self) -> EnvAction {
@@ -81,8 +81,8 @@ impl Host {
         HostAction::StoreSecrets { paths: self.place.paths.clone(), secrets }
     }
 
-    fn ready(&self, component: ComponentName, probes: Vec<Probe>) -> HostAction {
-        HostAction::AwaitReady { component, paths: self.place.paths.clone(), probes }
+    fn ready(&self, component: ComponentName, probes: Vec<Probe>) -> StackAction {
+        StackAction::AwaitReady { component, paths: self.place.paths.clone(), probes }
     }
 
     fn status(&self, component: ComponentName) -> ServiceStatus {
@@ -100,10 +100,10 @@ impl Host {
         self.place.block(async { Client::new(&self.place.paths).version().await.unwrap().2 })
     }
 
-    fn file(&self, name: &str, text: &str) -> HostAction {
+    fn file(&self, name: &str, text: &str) -> StackAction {
         let path = self.place.paths.config(Redis).join(name);
         let file = RenderedFile { path, mode: 0o600, text: text.to_owned(), owner: None };
-        HostAction::WriteFiles { component: Redis, folders: vec![], files: vec![file] }
+        StackAction::WriteFiles { component: Redis, folders: vec![], files: vec![file] }
     }
 }
 
@@ -151,15 +151,15 @@ fn a_folder_that_is_not_ours_is_never_touched() {
     let host = Host::new();
     let paths = &host.place.paths;
     std::fs::create_dir_all(paths.data(Redis)).unwrap();
-    let all = |host: &Host| -> Vec<HostAction> {
+    let all = |host: &Host| -> Vec<Action> {
         vec![
-            host.store("redis-admin", SecretSource::Generate(24)),
-            host.file("redis.conf", "text"),
-            HostAction::RemovePaths { paths: vec![paths.data(Redis)] },
-            HostAction::StartAgent { paths: paths.clone(), id: host.place.id.clone() },
-            host.start(host.place.spec(Redis, "sleep 600", &[])),
-            HostAction::StopService { paths: paths.clone(), component: Redis },
-            host.stop_agent(),
+            host.store("redis-admin", SecretSource::Generate(24)).into(),
+            host.file("redis.conf", "text").into(),
+            StackAction::RemovePaths { paths: vec![paths.data(Redis)] }.into(),
+            HostAction::StartAgent { paths: paths.clone(), id: host.place.id.clone() }.into(),
+            host.start(host.place.spec(Redis, "sleep 600", &[])).into(),
+            StackAction::StopService { paths: paths.clone(), component: Redis }.into(),
+            host.stop_agent().into(),
         ]
     };
     for identity in ["local-zzzzzzzz\n", "", "nonsense"] {
@@ -235,7 +235,7 @@ fn files_are_written_with_their_secrets_and_no_other_folder_is_reached() {
         text: "pass @{secret:redis-admin}\n".to_owned(),
         owner: None,
     };
-    host.twice(HostAction::WriteFiles { component: Redis, folders, files: vec![file] });
+    host.twice(StackAction::WriteFiles { component: Redis, folders, files: vec![file] });
     let secret = std::fs::read_to_string(paths.secret(&SecretName::parse("redis-admin").unwrap())).unwrap();
     assert_eq!(std::fs::read_to_string(config.join("conf")).unwrap(), format!("pass {secret}\n"));
     assert_eq!((mode(config.join("conf")), mode(&config), mode(config.join("more"))), (0o640, 0o700, 0o750));
@@ -243,14 +243,14 @@ fn files_are_written_with_their_secrets_and_no_other_folder_is_reached() {
     let outside = host.place.work().join("../../other");
     for path in [outside, paths.root.clone(), "/tmp/elsewhere".into(), paths.lock.clone()] {
         let file = RenderedFile { path: path.clone(), mode: 0o600, text: String::new(), owner: None };
-        let write = HostAction::WriteFiles { component: Redis, folders: vec![], files: vec![file] };
+        let write = StackAction::WriteFiles { component: Redis, folders: vec![], files: vec![file] };
         assert_eq!(host.once(write).unwrap_err().kind, FailureKind::Precondition, "{}", path.display());
         assert_eq!(
-            host.once(HostAction::RemovePaths { paths: vec![path] }).unwrap_err().kind,
+            host.once(StackAction::RemovePaths { paths: vec![path] }).unwrap_err().kind,
             FailureKind::Precondition
         );
     }
-    host.twice(HostAction::RemovePaths { paths: vec![config.clone(), paths.data(Redis)] });
+    host.twice(StackAction::RemovePaths { paths: vec![config.clone(), paths.data(Redis)] });
     assert!(!config.exists());
 }
 
@@ -261,7 +261,7 @@ fn data_for_other_users_lies_in_a_folder_that_is_claimed_too() {
     let data = paths.shared_data.join("postgresql");
     let owner = Place::is_root().then(|| "daemon".to_owned());
     let folders = vec![Folder { path: data.clone(), mode: 0o700, owner }];
-    host.twice(HostAction::WriteFiles {
+    host.twice(StackAction::WriteFiles {
         component: ComponentName::Postgresql,
         folders: folders.clone(),
         files: vec![],
@@ -274,13 +274,13 @@ fn data_for_other_users_lies_in_a_folder_that_is_claimed_too() {
     // Another's is neither used nor removed.
     std::fs::write(paths.shared_data.join("identity"), "local-zzzzzzzz\n").unwrap();
     assert!(
-        host.once(HostAction::WriteFiles { component: ComponentName::Postgresql, folders, files: vec![] }).is_err()
+        host.once(StackAction::WriteFiles { component: ComponentName::Postgresql, folders, files: vec![] }).is_err()
     );
-    host.twice(HostAction::RemovePaths { paths: vec![paths.shared_data.clone()] });
+    host.twice(StackAction::RemovePaths { paths: vec![paths.shared_data.clone()] });
     host.twice(host.forget());
     assert!(data.exists());
     std::fs::write(paths.shared_data.join("identity"), format!("{}\n", host.place.id)).unwrap();
-    host.twice(HostAction::RemovePaths { paths: vec![paths.shared_data.clone()] });
+    host.twice(StackAction::RemovePaths { paths: vec![paths.shared_data.clone()] });
     assert!(!paths.shared_data.exists());
 }
 
@@ -290,7 +290,7 @@ fn a_preparation_runs_once_and_again_only_when_it_did_not_end_well() {
     let (count, proof) = (host.place.work().join("count"), host.place.paths.root.join("prepared/redis"));
     let prepare = |script: &str| {
         let run = format!("echo $REPORTCTL_ID $OWN >>{}; {script}", count.display());
-        HostAction::Prepare {
+        StackAction::Prepare {
             component: Redis,
             commands: vec![["/bin/sh", "-c", &run].map(str::to_owned).to_vec(), vec!["true".to_owned()]],
             env: BTreeMap::from([("OWN".to_owned(), "value".to_owned())]),
@@ -312,7 +312,7 @@ fn a_preparation_that_hangs_is_ended_and_shows_no_secret() {
     host.once(host.store("redis-admin", SecretSource::Generate(24))).unwrap();
     let secret = host.place.paths.secret(&SecretName::parse("redis-admin").unwrap());
     let run = format!("cat {}; sleep 600", secret.display());
-    let prepare = HostAction::Prepare {
+    let prepare = StackAction::Prepare {
         component: Redis,
         commands: vec![["/bin/sh", "-c", &run].map(str::to_owned).to_vec()],
         env: BTreeMap::new(),
@@ -333,10 +333,10 @@ fn a_service_is_started_replaced_and_stopped() {
     let first = host.pid(Redis);
     host.twice(host.start(host.place.spec(Redis, "sleep 601", &[])));
     assert_ne!(host.pid(Redis), first);
-    host.twice(HostAction::StopService { paths: host.place.paths.clone(), component: Redis });
+    host.twice(StackAction::StopService { paths: host.place.paths.clone(), component: Redis });
     host.twice(host.stop_agent());
     assert!(!host.place.paths.agent().exists());
-    host.once(HostAction::StopService { paths: host.place.paths.clone(), component: Redis }).unwrap();
+    host.once(StackAction::StopService { paths: host.place.paths.clone(), component: Redis }).unwrap();
     let failure = host.once(host.start(host.place.spec(Redis, "sleep 600", &[]))).unwrap_err();
     assert!(failure.cause.contains("no agent listens"), "{failure}");
 }

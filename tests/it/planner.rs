@@ -58,7 +58,7 @@ impl Case {
 
     fn inputs(&self) -> Inputs<'_> {
         let Self { env, paths, facts, inventory, id } = self;
-        Inputs { env, paths, facts, inventory, id }
+        Inputs { env, paths, place: paths, facts, inventory, id }
     }
 
     fn up(&self) -> Result<Plan, PlanError> {

@@ -195,7 +195,7 @@ fn with_mend(found: Finding, component: ComponentName, package: Option<&str>, in
 }
 
 fn ports(environment: &Environment, inventory: &Inventory) -> Vec<Finding> {
-    let Machine::Host { ports: policy, .. } = &environment.machine;
+    let policy = environment.machine.ports();
     let taken: Vec<_> =
         environment.stack.ports().filter(|(_, number)| inventory.ports.get(number) == Some(&PortUse::Taken)).collect();
     if taken.is_empty() {
@@ -225,7 +225,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
     use super::*;
     use reportctl::model::component::PortKey;
-    use reportctl::model::inventory::{Host, Orphan, Package, Program};
+    use reportctl::model::inventory::{Host, MachineState, Orphan, Package, Program};
     use reportctl::project::Project;
     use std::collections::BTreeMap;
 
@@ -263,6 +263,7 @@ mod tests {
                 policy: Observed::Absent,
                 units: BTreeMap::new(),
             },
+            machine: MachineState::Host,
         };
         let look = HostLook {
             state: (PathBuf::from("/state"), Ok(())),
@@ -320,7 +321,7 @@ mod tests {
             seen.host.apt = Observed::Absent;
         };
         let port: Change = |environment, seen, _| {
-            let Machine::Host { ports, .. } = &mut environment.machine;
+            let Machine::Host { ports, .. } = &mut environment.machine else { panic!("another machine") };
             *ports = PortPolicy::Exact;
             seen.ports.insert(6379, PortUse::Taken);
         };

@@ -16,9 +16,10 @@ use crate::context::Context;
 use crate::fs::FsError;
 use crate::model::argv;
 use crate::model::component::PortKey;
+use crate::model::guest::On;
 use crate::model::ids::EnvId;
 use crate::model::paths::Paths;
-use crate::plan::action::{Action, EnvAction, HostAction};
+use crate::plan::action::{Action, EnvAction, HostAction, StackAction};
 use crate::plan::step::Step;
 use crate::provider::host::apt::{Install, Settle, System};
 use crate::provider::host::claim::{self, ClaimError};
@@ -119,22 +120,27 @@ impl Native {
                 claim::check(paths, &self.id)?;
                 Ok(secrets::ensure(&self.context, paths, secrets)?)
             }
-            HostAction::WriteFiles { component: _, folders, files } => files::write(self, folders, files),
-            HostAction::Prepare { component, commands, env, proof } => {
+            HostAction::StopOrphans { id, processes } => processes::stop_orphans(self, id, processes, notes).await,
+            HostAction::StartAgent { paths, id } => processes::start_agent(self, paths, id).await,
+            HostAction::StopAgent { paths, id } => processes::stop_agent(self, paths, id, timeout, notes).await,
+        }
+    }
+
+    async fn perform_stack(&self, action: &StackAction, timeout: Duration, notes: &Notes) -> Result<(), Failure> {
+        match action {
+            StackAction::WriteFiles { component: _, folders, files } => files::write(self, folders, files),
+            StackAction::Prepare { component, commands, env, proof } => {
                 let once = prepare::Once { component: *component, commands, env, proof, timeout };
                 prepare::perform(self, &once, notes).await
             }
-            HostAction::StopOrphans { id, processes } => processes::stop_orphans(self, id, processes, notes).await,
-            HostAction::StartAgent { paths, id } => processes::start_agent(self, paths, id).await,
-            HostAction::StartService { paths, spec } => processes::start_service(self, paths, spec, timeout).await,
-            HostAction::AwaitReady { component, paths, probes } => {
+            StackAction::StartService { paths, spec } => processes::start_service(self, paths, spec, timeout).await,
+            StackAction::AwaitReady { component, paths, probes } => {
                 ready::wait(self, &ready::Awaited { component: *component, paths, probes, timeout }, notes).await
             }
-            HostAction::StopService { paths, component } => {
+            StackAction::StopService { paths, component } => {
                 processes::stop_service(self, paths, *component, timeout).await
             }
-            HostAction::StopAgent { paths, id } => processes::stop_agent(self, paths, id, timeout, notes).await,
-            HostAction::RemovePaths { paths } => files::remove(self, paths),
+            StackAction::RemovePaths { paths } => files::remove(self, paths),
         }
     }
 }
@@ -144,6 +150,11 @@ impl World for Native {
         match &step.action {
             Action::Env(action) => self.perform_env(action).await,
             Action::Host(action) => self.perform_host(action, step.timeout.duration(), notes).await,
+            Action::Stack { on: On::Host, action } => self.perform_stack(action, step.timeout.duration(), notes).await,
+            Action::Stack { on: On::Guest(_), .. } | Action::Machine { .. } | Action::Lxd(_) | Action::Multipass(_) => {
+                let cause = format!("{} is not done on this host: this is a mistake of reportctl", step.id);
+                Err(Failure::new(FailureKind::Failed, cause))
+            }
         }
     }
 }
