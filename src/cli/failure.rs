@@ -159,7 +159,9 @@ fn evidence(failed: &StepError) -> Option<String> {
 
 fn plan(error: &PlanError, of: impl Fn(ExitCode, &[&str]) -> Report) -> Report {
     let code = match error {
-        PlanError::Foreign { .. } | PlanError::Unknown { .. } => ExitCode::Precondition,
+        PlanError::Foreign { .. } | PlanError::Unknown { .. } | PlanError::Elsewhere { .. } => ExitCode::Precondition,
+        PlanError::Machine { is_tool: true, .. } => ExitCode::ForeignTool,
+        PlanError::Machine { is_tool: false, .. } => ExitCode::Precondition,
         PlanError::PortTaken { .. } | PlanError::NoPort { .. } => ExitCode::Precondition,
         PlanError::Render { source: RenderError::Path(_) | RenderError::SocketPath(_), .. } => ExitCode::Precondition,
         PlanError::CannotBeHad(_) => ExitCode::ForeignTool,

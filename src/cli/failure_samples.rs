@@ -7,6 +7,7 @@ use reportctl::engine::EngineError;
 use reportctl::fs;
 use reportctl::journal::{Damage, JournalError};
 use reportctl::model::component::{ComponentName, PortKey};
+use reportctl::model::guest::MadeBy;
 use reportctl::model::ids::{EnvName, StepId};
 use reportctl::plan::error::{Lack, PlanError};
 use reportctl::plan::saved::SavedError;
@@ -60,6 +61,9 @@ fn plans() -> Vec<CliError> {
         PlanError::CannotBeHad(vec![lack]),
         PlanError::PortTaken { key: redis.clone(), number: 6379 },
         PlanError::NoPort { key: redis, tried: vec![6379, 20_001] },
+        PlanError::Elsewhere { env: EnvName::parse("plant").unwrap(), was: MadeBy::Lxd, says: MadeBy::Host },
+        PlanError::Machine { cause: text("LXD's daemon does not answer"), advice: text("start it"), is_tool: false },
+        PlanError::Machine { cause: text("`lxc` is not installed"), advice: text("install it"), is_tool: true },
         PlanError::Circle(text("redis, prometheus")),
     ]
     .into_iter()

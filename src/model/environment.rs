@@ -3,6 +3,7 @@
 
 use super::blueprint::Blueprint;
 use super::component::{ComponentName, PortKey};
+use super::guest::MadeBy;
 use super::ids::{EnvName, SecretName};
 use super::quantity::{Size, Span, Version};
 use super::secret::SecretSource;
@@ -85,6 +86,15 @@ impl Machine {
             Self::Host { ports, .. } => *ports,
             Self::Lxd(machine) => machine.ports,
             Self::Multipass(machine) => machine.ports,
+        }
+    }
+
+    /// What the machine is made by.
+    pub const fn made_by(&self) -> MadeBy {
+        match self {
+            Self::Host { .. } => MadeBy::Host,
+            Self::Lxd(_) => MadeBy::Lxd,
+            Self::Multipass(_) => MadeBy::Multipass,
         }
     }
 

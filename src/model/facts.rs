@@ -1,6 +1,7 @@
 //! What the journals remember because the world cannot tell it.
 
 use super::component::{ComponentName, PortKey};
+use super::guest::MadeBy;
 use super::ids::EnvId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,9 @@ pub struct Facts {
     /// The identity, from the first entry on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<EnvId>,
+    /// What the machine is made by, from the first entry on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<MadeBy>,
     /// The ports that were chosen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ports: BTreeMap<PortKey, u16>,
@@ -36,6 +40,7 @@ impl Facts {
         if later.id.is_some() {
             self.id.clone_from(&later.id);
         }
+        self.made_by = later.made_by.or(self.made_by);
         self.ports.extend(later.ports.iter().map(|(key, port)| (key.clone(), *port)));
         self.packages.extend(later.packages.iter().cloned());
         self.new_units.extend(later.new_units.iter().cloned());

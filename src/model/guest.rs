@@ -32,6 +32,30 @@ impl fmt::Display for Guest {
     }
 }
 
+/// What an environment has its machine made by. It is remembered from the first entry on, since what was made there must be
+/// found there also when the environment's file says something else by then.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MadeBy {
+    /// Nobody: the components run on this host.
+    #[default]
+    Host,
+    /// This host's LXD.
+    Lxd,
+    /// This host's Multipass.
+    Multipass,
+}
+
+impl fmt::Display for MadeBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Host => "this host",
+            Self::Lxd => "LXD",
+            Self::Multipass => "Multipass",
+        })
+    }
+}
+
 /// Where the components are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -8,7 +8,7 @@ pub use super::multipass::MultipassAction;
 use crate::model::component::{ComponentName, PortKey};
 use crate::model::facts::Facts;
 pub use crate::model::file::{Folder, RenderedFile};
-use crate::model::guest::{Guest, Marker, On};
+use crate::model::guest::{Guest, MadeBy, Marker, On};
 use crate::model::ids::{EnvId, SecretName};
 use crate::model::inventory::{Orphan, RootAccess};
 use crate::model::paths::Paths;
@@ -57,6 +57,8 @@ pub enum EnvAction {
         paths: Paths,
         /// The identity.
         id: EnvId,
+        /// What its machine is made by.
+        made_by: MadeBy,
     },
     /// Ends this plan: what follows depends on what the steps before it made, so it is observed and planned again.
     Replan {
@@ -295,7 +297,9 @@ impl Action {
     /// What the journal must remember before the action is begun.
     pub fn facts(&self) -> Facts {
         match self {
-            Self::Env(EnvAction::Claim { id, .. }) => Facts { id: Some(id.clone()), ..Facts::default() },
+            Self::Env(EnvAction::Claim { id, made_by, .. }) => {
+                Facts { id: Some(id.clone()), made_by: Some(*made_by), ..Facts::default() }
+            }
             Self::Host(HostAction::InstallPackages { packages, place_policy, new_units, .. }) => Facts {
                 packages: packages.clone(),
                 policy_placed: *place_policy,

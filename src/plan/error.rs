@@ -2,7 +2,8 @@
 
 use super::commands;
 use crate::model::component::{ComponentName, PortKey};
-use crate::model::ids::BadId;
+use crate::model::guest::MadeBy;
+use crate::model::ids::{BadId, EnvName};
 use crate::model::inventory::RootAccess;
 use crate::render::native::RenderError;
 use std::fmt;
@@ -20,6 +21,26 @@ pub enum PlanError {
         reason: String,
         /// What to do about it.
         advice: String,
+    },
+    /// The environment was made by something else than its file says now.
+    #[error("{env} was made by {was}, and its file says {says} now")]
+    Elsewhere {
+        /// The environment.
+        env: EnvName,
+        /// What made it.
+        was: MadeBy,
+        /// What the file says.
+        says: MadeBy,
+    },
+    /// What makes the machine is missing, cannot be used, or has something of our name that is not ours.
+    #[error("{cause}")]
+    Machine {
+        /// What is wrong.
+        cause: String,
+        /// What to do about it.
+        advice: String,
+        /// Whether a foreign tool is missing or too old.
+        is_tool: bool,
     },
     /// Something that matters could not be told.
     #[error("it cannot be told {what}: {reason}")]
@@ -94,7 +115,12 @@ impl PlanError {
     /// What to type or do next, when there is something.
     pub fn advice(&self) -> Option<String> {
         match self {
-            Self::Foreign { advice, .. } | Self::Unknown { advice, .. } => Some(advice.clone()),
+            Self::Foreign { advice, .. } | Self::Unknown { advice, .. } | Self::Machine { advice, .. } => {
+                Some(advice.clone())
+            }
+            Self::Elsewhere { env, .. } => Some(format!(
+                "run `reportctl down -e {env}` first, which takes away what was made; or let the file say again what it said"
+            )),
             Self::CannotBeHad(lacks) => lack_advice(lacks),
             Self::PortTaken { key, number } => Some(format!(
                 "see who listens there with `ss -ltnp 'sport = :{number}'`; end it, give {} another number, or let the \

@@ -19,7 +19,7 @@ impl Action {
     /// What would be typed to do the same by hand, line by line. It holds no secret.
     pub fn lines(&self) -> Vec<String> {
         match self {
-            Self::Env(EnvAction::Claim { paths, id }) => {
+            Self::Env(EnvAction::Claim { paths, id, .. }) => {
                 vec![folder(&paths.root, 0o700, None), format!("printf '%s\\n' {id} > {}", quoted(&paths.identity()))]
             }
             Self::Env(EnvAction::Replan { layer }) => {

@@ -23,6 +23,10 @@ pub enum Layer {
 ///
 /// Errors: something that must be so is not, or something that matters cannot be told.
 pub(super) fn up(inputs: &Inputs<'_>, draft: &mut Draft) -> Result<Option<Layer>, PlanError> {
+    let (says, was) = (inputs.env.machine.made_by(), inputs.facts.made_by.unwrap_or(inputs.env.machine.made_by()));
+    if says != was {
+        return Err(PlanError::Elsewhere { env: inputs.env.name.clone(), was, says });
+    }
     match (&inputs.env.machine, &inputs.inventory.machine) {
         (Machine::Lxd(machine), MachineState::Lxd(state)) => lxd::up(inputs, machine, state, draft).map(Some),
         (Machine::Multipass(machine), MachineState::Multipass(state)) => {

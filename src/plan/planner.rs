@@ -33,7 +33,8 @@ const BUILD: &str = "services/build";
 pub fn up(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
     let mut draft = Draft::default();
     if !is_claimed(inputs)? {
-        let action = EnvAction::Claim { paths: inputs.paths.clone(), id: inputs.id.clone() };
+        let (paths, id, made_by) = (inputs.paths.clone(), inputs.id.clone(), inputs.env.machine.made_by());
+        let action = EnvAction::Claim { paths, id, made_by };
         draft.add(CLAIM, [], "the environment has no folder yet", timeouts::SHORT, action);
     }
     let mut left = None;

@@ -295,7 +295,7 @@ impl FakeWorld {
 
     fn do_env(&self, host: &mut Host, action: &EnvAction) -> Result<(), Failure> {
         match action {
-            EnvAction::Claim { paths, id } => {
+            EnvAction::Claim { paths, id, made_by: _ } => {
                 let stands = host.files.get(&paths.identity()).map(|(text, _)| text.trim().to_owned());
                 refuse_unless(stands.is_none_or(|stands| stands == id.as_str()), "the folder is another's")?;
                 host.folders.insert(paths.root.clone());

@@ -5,6 +5,7 @@ use ComponentName::{Alertmanager, Prometheus, Redis, RedisExporter};
 use reportctl::deployer::native::{Native, gather_dossier};
 use reportctl::model::component::{ComponentName, PortKey};
 use reportctl::model::file::{Folder, RenderedFile};
+use reportctl::model::guest::MadeBy;
 use reportctl::model::ids::{RunId, SecretName, StepId};
 use reportctl::model::inventory::{Observed, ServiceStatus};
 use reportctl::model::probe::{Body, Probe};
@@ -120,7 +121,7 @@ fn a_folder_is_claimed_and_given_up_wherever_either_is_cut_off() {
     let host = Host::new();
     let paths = host.place.paths.clone();
     std::fs::remove_dir_all(&paths.root).unwrap();
-    let claim = EnvAction::Claim { paths: paths.clone(), id: host.place.id.clone() };
+    let claim = EnvAction::Claim { paths: paths.clone(), id: host.place.id.clone(), made_by: MadeBy::Host };
     host.twice(claim.clone());
     assert_eq!((mode(&paths.root), mode(paths.identity())), (0o700, 0o600));
     // The journal of the run is there before the claim, and after everything else has gone.
@@ -169,7 +170,10 @@ fn a_folder_that_is_not_ours_is_never_touched() {
             assert_eq!(failure.kind, FailureKind::Precondition, "{action:?}: {failure}");
         }
         assert!(host.once(host.forget()).is_err());
-        assert!(host.once(EnvAction::Claim { paths: paths.clone(), id: host.place.id.clone() }).is_err());
+        assert!(
+            host.once(EnvAction::Claim { paths: paths.clone(), id: host.place.id.clone(), made_by: MadeBy::Host })
+                .is_err()
+        );
         assert!(paths.data(Redis).exists() && !paths.secrets().exists() && !paths.config(Redis).exists());
         assert_eq!(std::fs::read_to_string(paths.identity()).unwrap(), identity);
     }

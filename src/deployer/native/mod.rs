@@ -73,7 +73,7 @@ impl Native {
 
     async fn perform_env(&self, action: &EnvAction) -> Result<(), Failure> {
         match action {
-            EnvAction::Claim { paths, id } => Ok(claim::ensure(paths, id)?),
+            EnvAction::Claim { paths, id, made_by: _ } => Ok(claim::ensure(paths, id)?),
             // What follows is planned by whoever reads the plan; there is nothing to do to the world.
             EnvAction::Replan { layer: _ } => Ok(()),
             EnvAction::Forget { paths, id } => Ok(claim::remove(paths, id)?),
