@@ -12,6 +12,7 @@ use reportctl::fs;
 use reportctl::journal::JournalError;
 use reportctl::journal::store::Memory;
 use reportctl::model::environment::Environment;
+use reportctl::model::guest::MadeBy;
 use reportctl::model::ids::{EnvId, EnvName};
 use reportctl::plan::step::Plan;
 use reportctl::project::{Project, ProjectError};
@@ -42,7 +43,7 @@ pub fn run(DownArgs { keep_data, id, shared: _ }: DownArgs, session: &Session) -
         None => settings.env.clone(),
     };
     let (env, unknown) = environment(session, &name)?;
-    let site = Site::of(session, env)?;
+    let mut site = Site::of(session, env)?;
     let lock = if settings.dry_run { None } else { Some(site.lock("down")?) };
     // Damage to a journal is no reason to leave anything behind.
     let memory = match site.recall() {
@@ -53,7 +54,9 @@ pub fn run(DownArgs { keep_data, id, shared: _ }: DownArgs, session: &Session) -
         Err(error) => return Err(error),
     };
     let aim = Aim::Down { keep_data };
-    let code = super::runtime()?.block_on(async {
+    let runtime = super::runtime()?;
+    runtime.block_on(settle_machine(&mut site, &memory, id.as_ref(), unknown.is_some()))?;
+    let code = runtime.block_on(async {
         let look = site.look(&memory.facts, id.as_ref()).await?;
         let plan = site.plan(aim, &memory.facts, &look)?;
         if let (Some(unknown), true, None) = (unknown, plan.is_empty(), &id) {
@@ -85,6 +88,30 @@ fn environment(session: &Session, name: &EnvName) -> Result<(Environment, Option
             Ok((Environment { name: name.clone(), ..all }, Some(error)))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Has the site look where its machine was made, which is not always where its file says: the journals know it, and with
+/// neither journals nor a file everything is asked that makes machines.
+async fn settle_machine(
+    site: &mut Site<'_>,
+    memory: &Memory,
+    id: Option<&EnvId>,
+    is_unknown: bool,
+) -> Result<(), CliError> {
+    let says = site.env.machine.made_by();
+    match memory.facts.made_by {
+        Some(was) if was != says => site.stand_in(was),
+        None if is_unknown || id.is_some() => {
+            for made_by in [MadeBy::Lxd, MadeBy::Multipass] {
+                site.stand_in(made_by)?;
+                if site.look(&memory.facts, id).await?.inventory.machine.has_traces() {
+                    return Ok(());
+                }
+            }
+            site.stand_in(says)
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

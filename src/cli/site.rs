@@ -9,6 +9,7 @@ use reportctl::journal::store::{self, Memory};
 use reportctl::model::component::ComponentName;
 use reportctl::model::environment::Environment;
 use reportctl::model::facts::Facts;
+use reportctl::model::guest::MadeBy;
 use reportctl::model::ids::{EnvId, EnvName};
 use reportctl::model::inventory::{Inventory, Observed};
 use reportctl::model::paths::Paths;
@@ -16,6 +17,7 @@ use reportctl::observe;
 use reportctl::plan::step::Plan;
 use reportctl::plan::wanted::{Outlook, Wanted, outlook};
 use reportctl::plan::{Inputs, planner, teardown};
+use reportctl::project::Project;
 use std::path::PathBuf;
 
 /// The identity that stands in plans of an environment that has none yet: it is drawn when the environment is made, so
@@ -65,6 +67,22 @@ impl<'a> Site<'a> {
         let checkout = session.project.checkout(&session.context.program);
         let machine = env.machine.blueprint().map(|_| Paths::system());
         Ok(Self { context: session.context, env, paths, machine, checkout })
+    }
+
+    /// Has the environment's machine made by something else than its file says, with the shape that the embedded
+    /// environment of that name has: what is there already can then be looked at, and taken away.
+    ///
+    /// Errors: an embedded file is wrong, which is a mistake of this program.
+    pub fn stand_in(&mut self, made_by: MadeBy) -> Result<(), CliError> {
+        let name = match made_by {
+            MadeBy::Host => "local",
+            MadeBy::Lxd => "lxd",
+            MadeBy::Multipass => "multipass",
+        };
+        let embedded = Project::embedded().load(name).map_err(|error| CliError::Bug(error.to_string()))?;
+        self.env.machine = embedded.machine;
+        self.machine = self.env.machine.blueprint().map(|_| Paths::system());
+        Ok(())
     }
 
     /// Takes the environment's lock.

@@ -86,7 +86,52 @@ pub enum MachineState {
     Multipass(Box<MultipassState>),
 }
 
+/// What is to be told of a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told<'a> {
+    /// How commands get into it.
+    pub guest: Guest,
+    /// Whether it runs.
+    pub is_running: bool,
+    /// Its address, while it has one.
+    pub address: Option<IpAddr>,
+    /// The digest of the user-data that was applied in it.
+    pub marker: &'a Observed<String>,
+}
+
 impl MachineState {
+    /// What is to be told of the machine; absent where the components run on this host.
+    pub fn told(&self) -> Observed<Told<'_>> {
+        macro_rules! told {
+            ($instance:expr, $guest:path) => {
+                match $instance {
+                    Observed::Present(instance) => Observed::Present(Told {
+                        guest: $guest(instance.name.clone()),
+                        is_running: instance.is_running,
+                        address: instance.address,
+                        marker: &instance.marker,
+                    }),
+                    Observed::Absent => Observed::Absent,
+                    Observed::Unknown(reason) => Observed::Unknown(reason.clone()),
+                }
+            };
+        }
+        match self {
+            Self::Host => Observed::Absent,
+            Self::Lxd(state) => told!(&state.instance, Guest::Lxd),
+            Self::Multipass(state) => told!(&state.instance, Guest::Multipass),
+        }
+    }
+
+    /// Whether anything is there that carries the environment's identity. What cannot be told may be.
+    pub fn has_traces(&self) -> bool {
+        match self {
+            Self::Host => false,
+            Self::Lxd(state) => state.has_traces(),
+            Self::Multipass(state) => state.has_traces(),
+        }
+    }
+
     /// The machine and its address, where one runs and was initialised: only then it can be looked into.
     pub fn there(&self) -> Option<(Guest, IpAddr)> {
         match self {

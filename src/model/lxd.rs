@@ -35,3 +35,10 @@ impl Instance {
         self.is_running && self.marker.present().is_some()
     }
 }
+
+impl LxdState {
+    /// Whether anything is there that carries the environment's identity.
+    pub const fn has_traces(&self) -> bool {
+        self.instance.present().is_some()
+    }
+}

@@ -1,7 +1,7 @@
 //! What is well and what is missing, from what was seen.
 
 use reportctl::model::component::{ComponentName, Source};
-use reportctl::model::environment::{Component, Environment, Machine, PortPolicy};
+use reportctl::model::environment::{Component, Environment, PortPolicy};
 use reportctl::model::inventory::{Inventory, Observed, Policy, PortUse, RootAccess};
 use reportctl::model::quantity::{Size, Version};
 use serde::Serialize;
@@ -225,6 +225,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
     use super::*;
     use reportctl::model::component::PortKey;
+    use reportctl::model::environment::Machine;
     use reportctl::model::inventory::{Host, MachineState, Orphan, Package, Program};
     use reportctl::project::Project;
     use std::collections::BTreeMap;
