@@ -5,13 +5,15 @@ use reportctl::exec;
 use reportctl::fs;
 use reportctl::journal::store::Memory;
 use reportctl::model::component::{ComponentName, PortKey};
+use reportctl::model::guest::MadeBy;
 use reportctl::model::ids::{EnvId, EnvName, RunId};
-use reportctl::model::inventory::{Observed, ServiceStatus};
+use reportctl::model::inventory::{MachineState, Observed, ServiceStatus};
 use reportctl::model::quantity::Version;
 use reportctl::plan::diff::Change;
 use reportctl::render::native::Native;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -37,6 +39,9 @@ pub struct Status {
     pub state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<Process>,
+    /// The machine that was made for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<MachineStatus>,
     /// Whether the host was restarted since the agent was started.
     pub rebooted: bool,
     pub components: Vec<Component>,
@@ -62,6 +67,21 @@ pub enum State {
     Up,
     /// Something that should run does not, or is not ready.
     Degraded,
+}
+
+/// A machine that was made for an environment.
+#[derive(Debug, Serialize)]
+pub struct MachineStatus {
+    pub made_by: MadeBy,
+    /// The instance, where it can be told that there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub running: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// Why nothing can be told of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// A living process.
@@ -125,7 +145,8 @@ impl Status {
     /// What is known without having asked the components.
     pub fn of(site: &Site<'_>, memory: &Memory, look: &Look) -> Self {
         let inventory = &look.inventory;
-        let agent = inventory.agent.present().map(|agent| Process::of(agent.pid));
+        let machine = MachineStatus::of(site, &inventory.machine);
+        let agent = inventory.agent.present().filter(|_| machine.is_none()).map(|agent| Process::of(agent.pid));
         let components = site.env.stack.components.keys().map(|name| Component::of(*name, look)).collect();
         let unfinished = memory.last.as_ref().filter(|last| last.is_unfinished()).map(|last| Unfinished {
             run: last.header.run.clone(),
@@ -138,6 +159,7 @@ impl Status {
             id: (!is_not_drawn(&look.id)).then(|| look.id.clone()),
             state: State::Absent,
             agent,
+            machine,
             rebooted: inventory.rebooted,
             components,
             pending: Vec::new(),
@@ -178,12 +200,17 @@ impl Status {
         self.judge();
     }
 
+    /// Whether somebody would start again what ends: an agent, or the machine's systemd.
+    fn is_looked_after(&self) -> bool {
+        self.agent.is_some() || self.machine.as_ref().is_some_and(|machine| machine.running)
+    }
+
     fn judge(&mut self) {
         let states = || self.components.iter().map(|component| component.state);
         let wanted = || states().filter(|state| *state != ComponentState::Skipped);
         self.state = if self.id.is_none() {
             State::Absent
-        } else if self.agent.is_none() && wanted().all(|state| state == ComponentState::Stopped) {
+        } else if !self.is_looked_after() && wanted().all(|state| state == ComponentState::Stopped) {
             State::Stopped
         } else if wanted().all(|state| state == ComponentState::Ready) {
             State::Up
@@ -225,7 +252,10 @@ impl Component {
                     match &service.status {
                         ServiceStatus::Running { pid } => {
                             component.state = ComponentState::NotReady;
-                            component.process = Some(Process::of(*pid));
+                            // A machine's processes have numbers of their own.
+                            let is_here = matches!(inventory.machine, MachineState::Host);
+                            component.process =
+                                Some(if is_here { Process::of(*pid) } else { Process { pid: *pid, since: None } });
                         }
                         ServiceStatus::BackOff { reason } => {
                             (component.state, component.reason) = (ComponentState::BackOff, Some(reason.clone()));
@@ -236,6 +266,23 @@ impl Component {
             }
         }
         component
+    }
+}
+
+impl MachineStatus {
+    fn of(site: &Site<'_>, state: &MachineState) -> Option<Self> {
+        let made_by = site.env.machine.made_by();
+        let none = Self { made_by, name: None, running: false, address: None, trouble: None };
+        match state.told() {
+            Observed::Present(told) => Some(Self {
+                name: Some(told.guest.name().to_owned()),
+                running: told.is_running,
+                address: told.address,
+                ..none
+            }),
+            Observed::Absent => None,
+            Observed::Unknown(reason) => Some(Self { trouble: Some(reason), ..none }),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What `status` says, for people.
 
-use super::document::{Component, ComponentState, Process, State, Status, Unfinished};
+use super::document::{Component, ComponentState, MachineStatus, Process, State, Status, Unfinished};
 use crate::ui::human::section;
 use crate::ui::style::Paint;
 use crate::ui::table::{Cell, Table};
@@ -43,11 +43,12 @@ fn headline(status: &Status, now: SystemTime, paint: Paint) -> String {
         State::Degraded => format!("{name} is {}\n", paint.red("not as it should be")),
     };
     if let Some(id) = &status.id {
-        let agent = match &status.agent {
-            Some(agent) => format!("agent {}{}", agent.pid, since(Some(agent), now, ", ")),
-            None => "no agent".to_owned(),
+        let keeper = match (&status.machine, &status.agent) {
+            (Some(machine), _) => machine_line(machine),
+            (None, Some(agent)) => format!("agent {}{}", agent.pid, since(Some(agent), now, ", ")),
+            (None, None) => "no agent".to_owned(),
         };
-        let _ = writeln!(text, "{}", paint.dim(&format!("{id}, {agent}")));
+        let _ = writeln!(text, "{}", paint.dim(&format!("{id}, {keeper}")));
     }
     if status.rebooted {
         let _ = writeln!(
@@ -66,6 +67,18 @@ fn headline(status: &Status, now: SystemTime, paint: Paint) -> String {
         );
     }
     text
+}
+
+/// Who looks after the components where that is a machine's systemd.
+fn machine_line(machine: &MachineStatus) -> String {
+    let MachineStatus { made_by, name, running, address, trouble } = machine;
+    let name = name.as_deref().map_or_else(|| format!("a machine of {made_by}"), |name| format!("{made_by} {name}"));
+    match (trouble, running, address) {
+        (Some(trouble), ..) => format!("{name}, of which nothing can be told: {trouble}"),
+        (None, true, Some(address)) => format!("{name} at {address}"),
+        (None, true, None) => format!("{name}, which has no address"),
+        (None, false, _) => format!("{name}, which does not run"),
+    }
 }
 
 fn table(components: &[&Component], now: SystemTime, paint: Paint) -> String {
