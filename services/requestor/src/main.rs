@@ -32,6 +32,7 @@ async fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
     let settings = Settings::resolve(flags)?;
     let _telemetry = Telemetry::start(SERVICE, flags.log_format)?;
     report_webhook::install_tls();
+    settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let metrics = Metrics::new(SERVICE);
     let (listen, public) = (settings.listen, settings.public_url.clone());
     let app = App::new(settings, Patience::default(), &metrics)?;

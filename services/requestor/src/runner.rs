@@ -1,10 +1,11 @@
 //! Fetching large results from the runner: only from where the settings say that it is, with its token, never more than was
 //! announced, and checked against the digest that stands in Redis.
 
-use crate::secret::{Secret, hex};
+use crate::token::hex;
 use axum::body::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use report_model::result::FileReference;
+use report_secret::Secret;
 use reqwest::StatusCode;
 use sha2::{Digest, Sha256};
 use std::time::Duration;

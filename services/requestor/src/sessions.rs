@@ -1,8 +1,8 @@
 //! Signing in: one-time links, and the sessions that they open. A link and a session are each a random token that the person
 //! holds and of which Redis holds the digest; who the person is follows from the session alone.
 
-use crate::secret::{SecretError, Token};
 use crate::store::{Store, StoreError};
+use crate::token::Token;
 use crate::user::UserId;
 use jiff::Timestamp;
 use std::sync::LazyLock;
@@ -79,7 +79,7 @@ pub enum SessionError {
     Store(#[from] StoreError),
     /// There is no token to give.
     #[error(transparent)]
-    Token(#[from] SecretError),
+    Token(#[from] getrandom::Error),
 }
 
 /// Somebody who has signed in.

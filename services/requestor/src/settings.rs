@@ -1,10 +1,10 @@
 //! What the service is told: flags, or the environment variables that `--help` names. Secrets are paths to files.
 
 use crate::notify::{NotifyFlags, NotifySettings, NotifySettingsError};
-use crate::secret::{Secret, SecretError};
 use crate::sessions::Lifetimes;
 use clap::Parser;
 use report_queue::Connection;
+use report_secret::{Secret, SecretError};
 use report_telemetry::LogFormat;
 use report_webhook::Secrets;
 use std::net::SocketAddr;
@@ -166,6 +166,8 @@ pub struct Settings {
     pub rate: (u32, u32),
     /// Open pages of one user, and in all.
     pub sockets: (usize, usize),
+    /// What its owner should know: which files with secrets everybody may read.
+    pub warnings: Vec<String>,
 }
 
 impl Settings {
@@ -206,6 +208,7 @@ impl Settings {
             },
             rate: (limits.rate, limits.burst),
             sockets: (limits.sockets_per_user, limits.sockets),
+            warnings: warnings(flags),
         })
     }
 }
@@ -227,8 +230,24 @@ fn redis(flags: &Flags) -> Result<Connection, SettingsError> {
     Ok(connection)
 }
 
+/// Which of the files with secrets everybody may read.
+fn warnings(flags: &Flags) -> Vec<String> {
+    let optional = [
+        &flags.redis_password_file,
+        &flags.alerts_token_file,
+        &flags.admin_token_file,
+        &flags.results_token_file,
+        &flags.notify.smtp_password_file,
+        &flags.notify.teams_url_file,
+        &flags.notify.notify_url_file,
+        &flags.notify.notify_secret_file,
+    ];
+    let named = [&flags.webhook_secret_file].into_iter().chain(optional.into_iter().flatten());
+    named.filter_map(|path| report_secret::read(path).ok()?.warning).collect()
+}
+
 fn webhook_secrets(path: &Path) -> Result<Secrets, SettingsError> {
-    let text = crate::secret::read(path)?;
+    let text = report_secret::read(path)?.text;
     Secrets::from_text(&text).map_err(|source| SettingsError::Webhook { path: path.to_owned(), source })
 }
 

@@ -2,7 +2,6 @@
 
 use crate::results::{Results, ResultsError};
 use crate::scale::{Control, Payload, PayloadError};
-use crate::settings::secret::Secret;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
@@ -11,6 +10,7 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_T
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use report_secret::Secret;
 use report_telemetry::{HttpMetrics, Metrics, Readiness};
 use serde_json::json;
 use std::io;

@@ -5,7 +5,7 @@ use super::guard::{COOKIE, Caller, cookie, shows};
 use super::problem::Problem;
 use crate::app::App;
 use crate::assets;
-use crate::secret::Token;
+use crate::token::Token;
 use crate::user::UserId;
 use axum::Json;
 use axum::extract::{Path, Request, State};

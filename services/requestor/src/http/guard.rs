@@ -2,13 +2,14 @@
 
 use super::problem::Problem;
 use crate::app::App;
-use crate::secret::{Secret, Token};
 use crate::sessions::Session;
+use crate::token::Token;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use report_secret::Secret;
 use std::time::Instant;
 
 /// The cookie of a session.

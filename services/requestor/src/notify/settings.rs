@@ -1,8 +1,8 @@
 //! Whom the service is to tell, as it is told itself: flags, or the environment variables that `--help` names.
 
 use super::mail::{MailError, Server};
-use crate::secret::{Secret, SecretError, read};
 use lettre::message::Mailbox;
+use report_secret::{Secret, SecretError, read};
 use report_webhook::{Secrets, SenderError};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -119,7 +119,7 @@ impl NotifySettings {
     /// # Errors
     /// A file cannot be read or does not hold what it must, or a mailbox or address is none.
     pub fn resolve(flags: &NotifyFlags) -> Result<Self, NotifySettingsError> {
-        let authorities = flags.notify_ca_file.as_deref().map(read).transpose()?.map(String::into_bytes);
+        let authorities = flags.notify_ca_file.as_deref().map(read).transpose()?.map(|file| file.text.into_bytes());
         let teams = flags.teams_url_file.as_ref().map(|path| addresses(path, 1)).transpose()?;
         Ok(Self {
             mail: mail(flags, authorities.as_deref())?,
@@ -168,7 +168,7 @@ fn mail(flags: &NotifyFlags, authorities: Option<&[u8]>) -> Result<Option<MailSe
 fn hooks(flags: &NotifyFlags) -> Result<Option<(Vec<String>, Secrets)>, NotifySettingsError> {
     let (Some(urls), Some(path)) = (&flags.notify_url_file, &flags.notify_secret_file) else { return Ok(None) };
     let signing = |source| NotifySettingsError::Signing { path: path.clone(), source };
-    Ok(Some((addresses(urls, MOST)?, Secrets::from_text(&read(path)?).map_err(signing)?)))
+    Ok(Some((addresses(urls, MOST)?, Secrets::from_text(&read(path)?.text).map_err(signing)?)))
 }
 
 fn addresses(path: &Path, most: usize) -> Result<Vec<String>, NotifySettingsError> {

@@ -2,8 +2,8 @@
 
 use crate::service::Service;
 use report_requestor::app::Patience;
-use report_requestor::secret::Secret;
 use report_requestor::settings::Settings;
+use report_secret::Secret;
 use reqwest::Response;
 use serde_json::{Value, json};
 

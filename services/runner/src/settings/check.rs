@@ -1,12 +1,12 @@
 //! From texts to settings that are valid.
 
 use super::args::{LogFormat, RedisArgs, ServeArgs};
-use super::secret::{self, Secret};
 use super::{Problem, Problems};
 use crate::scale::Limits;
 use crate::sources::{self, Sources};
 use report_model::catalog::ReportType;
 use report_queue::Connection;
+use report_secret::{SHORTEST, Secret};
 use report_webhook::Secrets;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,8 +16,6 @@ use url::Url;
 
 /// More workers than this are a mistake.
 const MOST_WORKERS: u32 = 100_000;
-/// The fewest characters of a token.
-const SHORTEST_TOKEN: usize = 16;
 /// How many reports that read a source run at once, when nothing is said.
 const DEFAULT_LIMIT: u32 = 8;
 
@@ -244,7 +242,7 @@ impl Reader {
     }
 
     fn token(&mut self, flag: &'static str, variable: &'static str, path: Option<&Path>) -> Option<Option<Secret>> {
-        self.secret(flag, variable, path, SHORTEST_TOKEN)
+        self.secret(flag, variable, path, SHORTEST)
     }
 
     /// The outer none is a problem, the inner one that there is no secret.
@@ -266,13 +264,13 @@ impl Reader {
     }
 
     fn file(&mut self, flag: &'static str, variable: &'static str, path: &Path) -> Option<String> {
-        match secret::read(path) {
+        match report_secret::read(path) {
             Ok(file) => {
                 self.warnings.extend(file.warning);
                 Some(file.text)
             }
-            Err(text) => {
-                self.problem(flag, variable, text);
+            Err(error) => {
+                self.problem(flag, variable, error.to_string());
                 None
             }
         }

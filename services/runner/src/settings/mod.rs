@@ -3,7 +3,6 @@
 
 pub mod args;
 mod check;
-pub mod secret;
 
 pub use check::{Redis, Settings};
 
