@@ -16,6 +16,7 @@ mod host;
 mod init;
 mod journal;
 mod kill;
+mod lxd_support;
 mod model;
 mod mutations;
 mod observe;
