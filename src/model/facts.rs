@@ -3,6 +3,7 @@
 use super::component::{ComponentName, PortKey};
 use super::guest::MadeBy;
 use super::ids::EnvId;
+use super::lxd::Subnet;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,15 @@ pub struct Facts {
     /// The components that were started and have not been seen to be ready since.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unready: BTreeSet<ComponentName>,
+    /// The addresses of the network that was made for the machine in LXD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<Subnet>,
+    /// The storage pool that was made for it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// The command that ends LXD's daemon, where we have started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daemon: Option<String>,
 }
 
 impl Facts {
@@ -46,6 +56,12 @@ impl Facts {
         self.new_units.extend(later.new_units.iter().cloned());
         self.policy_placed |= later.policy_placed;
         self.unready.extend(&later.unready);
+        self.subnet = later.subnet.or(self.subnet);
+        for (known, later) in [(&mut self.pool, &later.pool), (&mut self.daemon, &later.daemon)] {
+            if later.is_some() {
+                known.clone_from(later);
+            }
+        }
     }
 
     /// Takes away what a later entry has settled: units, the `policy-rc.d`, components that are ready. An identity,

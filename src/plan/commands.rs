@@ -11,6 +11,9 @@ pub const POLICY_PATH: &str = "/usr/sbin/policy-rc.d";
 /// What we write into it: 101 forbids every start. The second line tells that it is ours.
 pub const POLICY_TEXT: &str = "#!/bin/sh\n# Put here by reportctl for the time of an install.\nexit 101\n";
 
+/// What LXD's daemon says where there is no systemd, as with Debian's unit.
+pub const LXD_LOG: &str = "/var/log/lxd/lxd.log";
+
 /// A command, and what it is fed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemCommand {
@@ -101,6 +104,29 @@ pub fn disable_units<'a>(root: RootAccess, systemd: bool, units: impl IntoIterat
 pub fn disable_without_systemctl(root: RootAccess, unit: &str) -> [SystemCommand; 2] {
     let script = unit.strip_suffix(".service").unwrap_or(unit);
     [as_root(root, ["deb-systemd-helper", "disable", unit]), as_root(root, ["update-rc.d", script, "disable"])]
+}
+
+/// Starts a unit now.
+pub fn start_unit(root: RootAccess, unit: &str) -> SystemCommand {
+    as_root(root, ["systemctl", "start", unit])
+}
+
+/// Stops a unit, and LXD's own service beside it where the unit is only its socket.
+pub fn stop_unit(root: RootAccess, unit: &str) -> SystemCommand {
+    let service = unit.strip_suffix(".socket").map(|stem| format!("{stem}.service"));
+    as_root(root, ["systemctl", "stop", unit].into_iter().chain(service.as_deref()))
+}
+
+/// Starts LXD's daemon where there is no systemd: in a session of its own, as Debian's unit has it. One that runs already is
+/// left alone (start-stop-daemon(8)).
+pub fn start_lxd(root: RootAccess) -> SystemCommand {
+    let daemon = ["start-stop-daemon", "--start", "--oknodo", "--background", "--exec", "/usr/bin/lxd", "--"];
+    as_root(root, daemon.into_iter().chain(["--group", "lxd", "--logfile", LXD_LOG]))
+}
+
+/// Ends LXD's daemon, and stops all its instances before.
+pub fn stop_lxd(root: RootAccess) -> SystemCommand {
+    as_root(root, ["lxd", "shutdown"])
 }
 
 fn as_root<'a>(root: RootAccess, argv: impl IntoIterator<Item = &'a str>) -> SystemCommand {

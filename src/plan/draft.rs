@@ -14,6 +14,7 @@ pub(super) const CLAIM: &str = "env/claim";
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     steps: Vec<DraftStep>,
+    notes: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -42,6 +43,21 @@ impl Draft {
             timeout,
             action: action.into(),
         });
+    }
+
+    /// Says something that the plan leaves as it is, in words.
+    pub fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    /// What was said so, once.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// What the step of that id does.
+    pub fn find(&self, id: &str) -> Option<&Action> {
+        self.steps.iter().find(|step| step.id == id).map(|step| &step.action)
     }
 
     /// The ids up to now.

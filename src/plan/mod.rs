@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod availability;
+pub mod bake;
 pub mod commands;
 pub mod diff;
 mod draft;
@@ -26,7 +27,7 @@ use crate::model::digest;
 use crate::model::environment::Environment;
 use crate::model::facts::Facts;
 use crate::model::ids::EnvId;
-use crate::model::inventory::{Inventory, Observed, ServiceStatus};
+use crate::model::inventory::{Inventory, MachineState, Observed, ServiceStatus};
 use crate::model::paths::Paths;
 
 /// All that a plan is made from.
@@ -59,6 +60,9 @@ impl Inputs<'_> {
                     *pid = 0;
                 }
             }
+        }
+        if let MachineState::Lxd(state) = &mut inventory.machine {
+            **state = state.steady();
         }
         digest::of(&(goal, self.env, self.paths, self.place, self.facts, inventory, self.id))
     }

@@ -65,6 +65,7 @@ pub fn up(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
             }
         }
     }
+    let left = left.into_iter().chain(draft.take_notes()).collect();
     Ok(Plan {
         schema: Plan::SCHEMA,
         env: inputs.env.name.clone(),
@@ -74,7 +75,7 @@ pub fn up(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
         steps: draft.finish()?,
         skipped,
         ports,
-        left: left.into_iter().collect(),
+        left,
     })
 }
 

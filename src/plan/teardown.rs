@@ -29,6 +29,7 @@ pub fn down(inputs: &Inputs<'_>, keep_data: bool) -> Result<Plan, PlanError> {
         add_removal(inputs, &mut draft);
     }
     left.extend(packages_left(inputs));
+    left.extend(draft.take_notes());
     Ok(Plan {
         schema: Plan::SCHEMA,
         env: inputs.env.name.clone(),

@@ -14,8 +14,7 @@ use std::time::Duration;
 /// What is seen of LXD for one environment. Cannot fail: what could not be asked is unknown.
 pub async fn observe(context: &Context, env: &Environment, facts: &Facts, id: &EnvId) -> LxdState {
     let _ = (context, env, facts, id);
-    let unknown = || Observed::Unknown("nobody asked".to_owned());
-    LxdState { client: Observed::Absent, server: Observed::Absent, instance: unknown() }
+    LxdState::unseen(Observed::Absent, Observed::Absent, "nobody asked")
 }
 
 /// LXD on this host, as the place where one environment has its machine.
