@@ -15,7 +15,7 @@ pub use child::{Child, Detached, Launch};
 pub use find::{find, search_path};
 pub use groups::kill_all;
 pub use process::{Identity, Reading, Watch, identity, signal_group};
-pub use run::{run, run_interactive, start};
+pub use run::{run, run_interactive, start, start_bytes};
 
 use crate::context::Context;
 use crate::model::argv;
@@ -137,6 +137,13 @@ impl Command {
         self
     }
 
+    /// Takes every exit code for an answer. That a signal ends it is still an error.
+    #[must_use]
+    pub fn accept_any(mut self) -> Self {
+        self.accept = (0..=255).collect();
+        self
+    }
+
     /// Masks these secrets in all that is told of the command.
     #[must_use]
     pub fn mask(mut self, secrets: &Secrets) -> Self {
@@ -166,6 +173,23 @@ pub struct Output {
     pub stdout: String,
     /// The end of its standard error, at most 64 KiB, secrets masked.
     pub stderr: String,
+}
+
+/// As [`Output`], of a command whose standard output is not text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bytes {
+    /// Its exit code.
+    pub code: i32,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// The end of its standard error, at most 64 KiB, secrets masked.
+    pub stderr: String,
+}
+
+impl From<Bytes> for Output {
+    fn from(Bytes { code, stdout, stderr }: Bytes) -> Self {
+        Self { code, stdout: String::from_utf8_lossy(&stdout).into_owned(), stderr }
+    }
 }
 
 /// Why there is no output.
@@ -256,8 +280,8 @@ fn said(tail: &str) -> String {
     if tail.is_empty() { String::new() } else { format!(":\n{tail}") }
 }
 
-/// The last lines of a text.
-fn last_lines(text: &str) -> String {
+/// The last lines of what a command said, at most 20.
+pub fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }

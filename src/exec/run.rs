@@ -2,7 +2,7 @@
 
 use super::groups::{self, Ticket};
 use super::process::{Watch, child_has_ended, signal_group};
-use super::{Command, ExecError, Output, STDERR_LIMIT, find, last_lines};
+use super::{Bytes, Command, ExecError, Output, STDERR_LIMIT, find, last_lines};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
@@ -27,13 +27,20 @@ const CANCELLED: u32 = u32::MAX;
 ///
 /// Errors: it is not there, does not start, ends in another way than it should, takes too long, or says too much.
 pub fn run(command: &Command) -> Result<Output, ExecError> {
-    run_with(command, &AtomicU32::new(NOT_STARTED))
+    run_with(command, &AtomicU32::new(NOT_STARTED)).map(Output::from)
 }
 
 /// Runs a command without holding up other tasks. A task that is dropped while it waits kills the command's group.
 ///
 /// Errors: as [`run`].
 pub async fn start(command: Command) -> Result<Output, ExecError> {
+    start_bytes(command).await.map(Output::from)
+}
+
+/// As [`start`], for a command whose standard output is not text.
+///
+/// Errors: as [`run`].
+pub async fn start_bytes(command: Command) -> Result<Bytes, ExecError> {
     struct KillOnDrop(Arc<AtomicU32>);
     impl Drop for KillOnDrop {
         fn drop(&mut self) {
@@ -51,15 +58,16 @@ pub async fn start(command: Command) -> Result<Output, ExecError> {
     outcome.unwrap_or_else(|error| Err(ExecError::Lost { command: shown, source: io::Error::other(error) }))
 }
 
-/// Runs a command in the foreground of our own terminal, so that it can ask for a password. Nothing is captured.
+/// Runs a command in the foreground of our own terminal, so that it can ask for a password. Nothing is captured, and it may
+/// take as long as it likes. Returns its exit code.
 ///
 /// Errors: it is not there, does not start, or ends in another way than it should.
-pub fn run_interactive(command: &Command) -> Result<(), ExecError> {
+pub fn run_interactive(command: &Command) -> Result<i32, ExecError> {
     let shown = command.to_string();
     tracing::debug!(command = %shown, "run in the foreground");
     let output =
         expression(command)?.unchecked().run().map_err(|source| ExecError::Start { command: shown, source })?;
-    judge(command, output.status, String::new(), String::new()).map(|_| ())
+    judge(command, output.status, Vec::new(), String::new()).map(|ended| ended.code)
 }
 
 fn expression(command: &Command) -> Result<duct::Expression, ExecError> {
@@ -77,7 +85,7 @@ fn expression(command: &Command) -> Result<duct::Expression, ExecError> {
     })
 }
 
-fn run_with(command: &Command, leader: &AtomicU32) -> Result<Output, ExecError> {
+fn run_with(command: &Command, leader: &AtomicU32) -> Result<Bytes, ExecError> {
     let lost = |source| ExecError::Lost { command: command.to_string(), source };
     if leader.load(Ordering::SeqCst) == CANCELLED {
         return Err(ExecError::Interrupted { command: command.to_string() });
@@ -129,13 +137,14 @@ fn run_with(command: &Command, leader: &AtomicU32) -> Result<Output, ExecError> 
     let interrupted = ticket.was_ended();
     let _ = leader.compare_exchange(pid, NOT_STARTED, Ordering::SeqCst, Ordering::SeqCst);
     drop(ticket);
-    let (stdout, stderr) = (text_of(out.as_ref()), command.mask.mask(&text_of(err.as_ref())));
-    let tail = || last_lines(if stderr.trim().is_empty() { &stdout } else { &stderr });
+    let stdout = out.as_ref().map(Capture::kept).unwrap_or_default().to_vec();
+    let stderr = err.as_ref().map(Capture::kept).unwrap_or_default();
+    let stderr = command.mask.mask(&String::from_utf8_lossy(stderr));
     if over {
         if !survives {
             handle.wait().map_err(lost)?;
         }
-        let tail = command.mask.mask(&tail());
+        let tail = command.mask.mask(&tail(&stdout, &stderr));
         return Err(ExecError::Deadline { command: command.to_string(), after: command.deadline, survives, tail });
     }
     followed.map_err(lost)?;
@@ -149,28 +158,24 @@ fn run_with(command: &Command, leader: &AtomicU32) -> Result<Output, ExecError> 
     judge(command, status, stdout, stderr)
 }
 
-fn text_of(capture: Option<&Capture>) -> String {
-    let Some(capture) = capture else { return String::new() };
-    let from = match capture.keep {
-        Keep::Start => 0,
-        Keep::End => capture.bytes.len().saturating_sub(capture.limit),
-    };
-    String::from_utf8_lossy(&capture.bytes[from..]).into_owned()
+/// The end of what a command said: on standard error, else on standard output.
+fn tail(stdout: &[u8], stderr: &str) -> String {
+    if stderr.trim().is_empty() { last_lines(&String::from_utf8_lossy(stdout)) } else { last_lines(stderr) }
 }
 
 fn judge(
     command: &Command,
     status: std::process::ExitStatus,
-    stdout: String,
+    stdout: Vec<u8>,
     stderr: String,
-) -> Result<Output, ExecError> {
+) -> Result<Bytes, ExecError> {
     match status.code() {
-        Some(code) if command.accept.contains(&code) => Ok(Output { code, stdout, stderr }),
+        Some(code) if command.accept.contains(&code) => Ok(Bytes { code, stdout, stderr }),
         code => Err(ExecError::Exit {
             command: command.to_string(),
             code,
             status: super::process::ended_how(status),
-            tail: command.mask.mask(&last_lines(if stderr.trim().is_empty() { &stdout } else { &stderr })),
+            tail: command.mask.mask(&tail(&stdout, &stderr)),
         }),
     }
 }
@@ -194,6 +199,15 @@ struct Capture {
 impl Capture {
     const fn new(reader: PipeReader, limit: usize, keep: Keep) -> Self {
         Self { reader: Some(reader), bytes: Vec::new(), limit, keep, over: false }
+    }
+
+    /// What is kept of what was read.
+    fn kept(&self) -> &[u8] {
+        let from = match self.keep {
+            Keep::Start => 0,
+            Keep::End => self.bytes.len().saturating_sub(self.limit),
+        };
+        &self.bytes[from..]
     }
 
     /// Reads what is there now.

@@ -180,7 +180,8 @@ pub fn unlock(context: &Context, root: RootAccess) -> Result<(), AptError> {
         RootAccess::Sudo => match exec::run(&Command::reads(context, ["sudo", "-n", "true"]).deadline(SMALL)) {
             Ok(_) => Ok(()),
             Err(ExecError::Exit { .. }) if std::io::stdin().is_terminal() => {
-                Ok(exec::run_interactive(&Command::reads(context, ["sudo", "-v"]))?)
+                exec::run_interactive(&Command::reads(context, ["sudo", "-v"]))?;
+                Ok(())
             }
             Err(ExecError::Exit { .. }) => Err(AptError::Password),
             Err(error) => Err(error.into()),
