@@ -12,6 +12,7 @@ mod failures;
 mod fake_world;
 mod fakes;
 mod fakes_rendered;
+mod guest;
 mod host;
 mod init;
 mod journal;

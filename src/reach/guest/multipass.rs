@@ -21,7 +21,7 @@ const RUN: &str = "m=$1 t=$2 i=$3; shift 3; cd /; export LC_ALL=C.UTF-8 LANG=C.U
      [ \"$i\" = /dev/null ] || rm -rf \"${i%/*}\"; \
      s=$(($(wc -c <\"$d/out\"))); tail -c 3000 \"$d/err\" >&2; printf '%s\\n' \"$m\"; \
      if [ \"$s\" -le 3000 ]; then cat \"$d/out\"; rm -rf \"$d\"; d=-; else chown \"${SUDO_USER:-root}\" \"$d\" \"$d/out\"; fi; \
-     printf '\\n%s %s %s %s\\n' \"$m\" \"$c\" \"$s\" \"$d\" >&2; exit \"$c\"";
+     printf '\\n%s %s %s %s\\n' \"$m\" \"$c\" \"$s\" \"$d\" >&2";
 
 /// Runs a command in the instance of that name.
 pub async fn run(inside: &Inside, name: &str, run: Run, mark: &str) -> Result<Bytes, GuestError> {

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-/// Runs `MARK SECONDS ARGUMENT...`: the arguments are a command, which the machine ends after so long. The last line on standard
+/// Runs `MARK SECONDS ARGUMENT...`: the arguments are a command, which the machine ends after so long. It ends with 0 itself: to
+/// 126 and 127, `lxc exec` adds words of its own. The last line on standard
 /// error is the mark and the exit code.
 pub const RUN: &str = "m=$1 t=$2; shift 2; cd /; export LC_ALL=C.UTF-8 LANG=C.UTF-8; \
-     timeout -k 5 \"$t\" \"$@\"; c=$?; printf '\\n%s %s\\n' \"$m\" \"$c\" >&2; exit \"$c\"";
+     timeout -k 5 \"$t\" \"$@\"; c=$?; printf '\\n%s %s\\n' \"$m\" \"$c\" >&2";
 
 /// Runs `USER ARGUMENT...` as that user, in the user's home, in the place of the shell.
 const AS_USER: &str = "u=$1; shift; h=$(getent passwd \"$u\" | cut -d: -f6); \
