@@ -181,7 +181,7 @@ impl<'s, 'a> Run<'s, 'a> {
         let (context, paths, id) = (self.site.context, &self.site.paths, &self.id);
         Ok(Everywhere {
             native: Native::new(context, paths, id, ports)?,
-            guests: Guests::new(context, paths),
+            guests: Guests::new(context, paths, id)?,
             lxd: Lxd { context: context.clone(), paths: paths.clone(), id: id.clone(), run: run.clone() },
             multipass: Multipass { context: context.clone(), paths: paths.clone(), id: id.clone(), run },
         })

@@ -3,3 +3,4 @@
 pub mod everywhere;
 pub mod guest;
 pub mod native;
+mod ready;

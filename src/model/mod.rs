@@ -31,5 +31,6 @@ pub mod secret;
 pub mod service;
 pub mod source;
 pub mod suggest;
+pub mod unit;
 pub mod valid;
 pub mod written;

@@ -67,11 +67,11 @@ pub async fn observe(
         Machine::Host { .. } => host,
         Machine::Lxd(_) => {
             let state = lxd::observe(context, env, facts, id).await;
-            within(context, env, paths, host, MachineState::Lxd(Box::new(state))).await
+            within(context, env, paths, id, host, MachineState::Lxd(Box::new(state))).await
         }
         Machine::Multipass(_) => {
             let state = multipass::observe(context, env, facts, id).await;
-            within(context, env, paths, host, MachineState::Multipass(Box::new(state))).await
+            within(context, env, paths, id, host, MachineState::Multipass(Box::new(state))).await
         }
     }
 }
@@ -81,11 +81,14 @@ async fn within(
     context: &Context,
     env: &Environment,
     paths: &Paths,
+    id: &EnvId,
     host: Inventory,
     machine: MachineState,
 ) -> Inventory {
     let Some((guest, _)) = machine.there() else { return Inventory { machine, ..host } };
-    let guest::Seen { programs, packages, files, agent, prepared } = guest::observe(context, env, paths, &guest).await;
+    let cache = (host.identity.present() == Some(id)).then(|| paths.cache());
+    let asker = guest::Asker { context, env, paths, id, cache: cache.as_deref() };
+    let guest::Seen { programs, packages, files, agent, prepared } = asker.observe(&guest).await;
     Inventory { programs, packages, files, agent, prepared, orphans: Vec::new(), rebooted: false, machine, ..host }
 }
 

@@ -1,6 +1,7 @@
 //! Waits until a component answers.
 
 use super::Native;
+use crate::deployer::ready::{self, Seen, judge};
 use crate::model::component::{ComponentName, PortKey};
 use crate::model::inventory::{ServiceState, ServiceStatus};
 use crate::model::paths::Paths;
@@ -10,12 +11,10 @@ use crate::provider::host::agent::{self, Client, ClientError};
 use crate::provider::host::{ports, processes::Snapshot, secrets};
 use crate::provider::{Failure, FailureKind, Notes};
 use crate::reach;
-use crate::reach::wait::{Pace, Verdict, WaitError, until};
+use crate::reach::wait::{Pace, WaitError, until};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// A process that has ended so often since it was started will not become ready.
-const DEATHS: u32 = 3;
 /// How much of a log is looked at.
 const LINES: usize = 40;
 /// How much of it is shown.
@@ -31,15 +30,6 @@ pub struct Awaited<'a> {
     pub probes: &'a [Probe],
     /// How long it may take.
     pub timeout: Duration,
-}
-
-/// What is seen at one look.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
-    /// What the agent says; none when it does not look after the component.
-    service: Option<ServiceState>,
-    /// What is missing.
-    missing: Option<String>,
 }
 
 /// Waits until all probes hold and the service runs. Safe twice.
@@ -59,12 +49,12 @@ async fn look(native: &Native, awaited: &Awaited<'_>, secrets: &Secrets) -> Resu
         Ok(services) => services,
         // Nobody will start it (again): there is nothing to wait for.
         Err(error @ ClientError::NoAgent { .. }) => {
-            return Ok(Seen { service: None, missing: Some(error.to_string()) });
+            return Ok(Seen { service: None, is_over: true, missing: Some(error.to_string()) });
         }
         Err(error) => return Err(error.to_string()),
     };
     let service = services.get(&awaited.component).cloned();
-    let mut missing = None;
+    let mut missing = service.is_none().then(|| "the agent does not look after it any more".to_owned());
     if let Some(ServiceState { status: ServiceStatus::Running { pid }, .. }) = &service {
         for probe in awaited.probes {
             if let Err(reason) = reach::holds(&native.direct, &native.context, secrets, probe).await {
@@ -76,7 +66,7 @@ async fn look(native: &Native, awaited: &Awaited<'_>, secrets: &Secrets) -> Resu
             missing = somebody_else_answers(*pid, awaited.probes);
         }
     }
-    Ok(Seen { service, missing })
+    Ok(Seen { service, is_over: false, missing })
 }
 
 /// Another program on our port may answer just as well as ours would, so who answers is looked at too.
@@ -94,35 +84,13 @@ const fn port_of(probe: &Probe) -> u16 {
     }
 }
 
-fn judge(seen: &Seen) -> Verdict {
-    match (&seen.service, &seen.missing) {
-        (None, Some(reason)) => Verdict::Broken(reason.clone()),
-        (None, None) => Verdict::Broken("the agent does not look after it any more".to_owned()),
-        (Some(ServiceState { status: ServiceStatus::Stopped, .. }), _) => Verdict::Broken("it was stopped".to_owned()),
-        (Some(ServiceState { status: ServiceStatus::BackOff { reason }, restarts, .. }), _) if *restarts >= DEATHS => {
-            Verdict::Broken(format!("its process keeps ending: it {reason}"))
-        }
-        (Some(ServiceState { status: ServiceStatus::BackOff { reason }, .. }), _) => {
-            Verdict::NotYet(format!("its process {reason}"))
-        }
-        (Some(ServiceState { status: ServiceStatus::Running { .. }, .. }), Some(missing)) => {
-            Verdict::NotYet(missing.clone())
-        }
-        (Some(ServiceState { status: ServiceStatus::Running { .. }, .. }), None) => Verdict::Good,
-    }
-}
-
 fn explain(native: &Native, awaited: &Awaited<'_>, secrets: &Secrets, error: &WaitError) -> Failure {
     let log = awaited.paths.log(awaited.component);
     let lines = agent::tail(awaited.component, &log, LINES).unwrap_or_default();
     let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
-    let kind = match error {
-        WaitError::Broken { .. } => match taken_port(native, awaited.component, &texts) {
-            Some(key) => FailureKind::PortTaken(key),
-            None => FailureKind::Failed,
-        },
-        WaitError::Stalled { .. } => FailureKind::Stall,
-        WaitError::Late { .. } => FailureKind::Timeout,
+    let kind = match (error, taken_port(native, awaited.component, &texts)) {
+        (WaitError::Broken { .. }, Some(key)) => FailureKind::PortTaken(key),
+        _ => ready::kind(error),
     };
     let last = secrets.mask(&texts[texts.len().saturating_sub(SHOWN)..].join("\n"));
     let failure =

@@ -2,7 +2,7 @@
 
 pub mod agent;
 pub mod apt;
-mod cache;
+pub mod cache;
 pub mod claim;
 pub mod ports;
 pub mod processes;

@@ -104,7 +104,7 @@ async fn ask(context: &Context, component: ComponentName, path: &Path) -> Result
 }
 
 /// The version in what a component's program says of itself.
-fn parse(component: ComponentName, said: &str) -> Option<Version> {
+pub fn parse(component: ComponentName, said: &str) -> Option<Version> {
     // What stands before the version in the output; it may hold other numbers, such as the time.
     let before = match component {
         ComponentName::Redis => " v=",

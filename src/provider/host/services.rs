@@ -95,6 +95,61 @@ fn walk(path: &Path, seen: &mut Vec<(PathBuf, Option<String>)>) -> Result<(), fs
     Ok(())
 }
 
+/// Whether a program of a 64-bit Linux is static (elf(5)): it names no interpreter that would load its libraries, so it runs
+/// wherever the kernel and the processor do.
+pub fn is_static(program: &[u8]) -> bool {
+    const HEADER: usize = 64;
+    const INTERPRETER: u32 = 3;
+    let number = |at: usize, bytes: usize| {
+        let part = program.get(at..at.checked_add(bytes)?)?;
+        Some(part.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte)))
+    };
+    // 64 bits, the lowest byte first.
+    if program.len() < HEADER || !program.starts_with(b"\x7fELF\x02\x01") {
+        return false;
+    }
+    let place = |at| number(at, 8).and_then(|place| usize::try_from(place).ok());
+    let (Some(table), Some(each), Some(count)) = (place(32), number(54, 2), number(56, 2)) else { return false };
+    let (Ok(each), Ok(count)) = (usize::try_from(each), usize::try_from(count)) else { return false };
+    let kinds: Option<Vec<u64>> = (0..count).map(|entry| number(table.checked_add(each * entry)?, 4)).collect();
+    kinds.is_some_and(|kinds| !kinds.is_empty() && !kinds.contains(&u64::from(INTERPRETER)))
+}
+
 fn is_file(path: &Path) -> bool {
     fs::observe_meta(path).present().is_some_and(|meta| meta.is_file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program with these kinds of segments.
+    fn elf(kinds: &[u8]) -> Vec<u8> {
+        let mut program = vec![0; 64 + 56 * kinds.len()];
+        program[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        (program[32], program[54], program[56]) = (64, 56, kinds.len() as u8);
+        for (entry, kind) in kinds.iter().enumerate() {
+            program[64 + 56 * entry] = *kind;
+        }
+        program
+    }
+
+    #[test]
+    fn a_program_with_an_interpreter_is_not_static() {
+        assert!(is_static(&elf(&[1, 1, 2])));
+        assert!(!is_static(&elf(&[6, 3, 1])));
+        let own = std::env::current_exe().and_then(|path| fs::read_bytes(&path).map_err(|error| error.source));
+        assert_eq!(own.ok().map(|own| is_static(&own)), Some(cfg!(target_feature = "crt-static")), "this test itself");
+    }
+
+    #[test]
+    fn what_is_no_program_is_not_static() {
+        let whole = elf(&[1, 1]);
+        for strange in [b"#!/bin/sh\necho report-runner".as_slice(), b"", &whole[..60], &whole[..100], &elf(&[])] {
+            assert!(!is_static(strange));
+        }
+        let mut far = elf(&[1]);
+        far[32..40].fill(0xff);
+        assert!(!is_static(&far));
+    }
 }

@@ -71,7 +71,9 @@ async fn installed(context: &Context, packages: &BTreeSet<String>) -> BTreeMap<S
     }
 }
 
-fn parse_installed(packages: &BTreeSet<String>, text: &str) -> BTreeMap<String, Observed<Version>> {
+/// Reads what `dpkg-query --show` says: name, state and version, a tab between each. A package that it does not name is not
+/// installed.
+pub fn parse_installed(packages: &BTreeSet<String>, text: &str) -> BTreeMap<String, Observed<Version>> {
     let mut seen: BTreeMap<String, Observed<Version>> =
         packages.iter().map(|name| (name.clone(), Observed::Absent)).collect();
     for line in text.lines() {
@@ -134,7 +136,7 @@ fn has_lists(system: &System) -> bool {
 }
 
 /// Reads `apt-cache policy`: a package that no archive has is not named at all, or has the candidate `(none)`.
-fn parse_candidates(packages: &BTreeSet<String>, text: &str) -> BTreeMap<String, Observed<Version>> {
+pub fn parse_candidates(packages: &BTreeSet<String>, text: &str) -> BTreeMap<String, Observed<Version>> {
     let mut seen: BTreeMap<String, Observed<Version>> =
         packages.iter().map(|name| (name.clone(), Observed::Absent)).collect();
     let mut current = None;
