@@ -52,6 +52,8 @@ pub struct LxdMachine {
     pub instance: InstanceKind,
     /// The storage pool that its disk is in; without it, the one of LXD's profile `default`, or the only one.
     pub pool: Option<String>,
+    /// Whether an image is made of it once it was initialised, and an equal one starts from such an image.
+    pub bake: bool,
     /// Public keys of people who may log in, each a line as in `authorized_keys`.
     pub authorized_keys: Vec<String>,
     /// Its shape, with what the environment says instead of the blueprint's own numbers.

@@ -62,6 +62,9 @@ pub struct LxdState {
     pub is_denied: bool,
     /// The packages of this host that LXD and the way into its instances consist of.
     pub packages: BTreeMap<String, Package>,
+    /// Of the packages of this host that an image is made with, those whose programs are not there. Only asked where that
+    /// matters.
+    pub image_tools: BTreeMap<String, Package>,
     /// Of the systemd units that start the daemon, those that are there.
     pub units: BTreeSet<String>,
     /// What the daemon cannot do and we need, by the names of its API extensions.
@@ -100,6 +103,7 @@ impl LxdState {
             server,
             is_denied: false,
             packages: BTreeMap::new(),
+            image_tools: BTreeMap::new(),
             units: BTreeSet::new(),
             lacks: BTreeSet::new(),
             no_machines: None,

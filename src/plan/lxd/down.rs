@@ -5,9 +5,9 @@ use super::up::{RECORD, refuse_foreign};
 use crate::model::inventory::Observed;
 use crate::model::lxd::{Kind, LxdState, Names};
 use crate::model::quantity::Span;
-use crate::plan::Inputs;
 use crate::plan::draft::Draft;
 use crate::plan::error::PlanError;
+use crate::plan::{Inputs, bake};
 use std::collections::BTreeSet;
 
 /// Stopping a machine that stops its own services first.
@@ -62,6 +62,7 @@ pub(in crate::plan) fn down(
         stop(inputs, state, draft);
     } else {
         delete(inputs, state, draft);
+        bake::note_left(state, draft);
     }
     Ok(())
 }
