@@ -81,6 +81,7 @@ pub async fn ask<T: DeserializeOwned>(
         argv: ["python3", "-I", "-"].map(str::to_owned).to_vec(),
         stdin: Some(format!("{PROGRAM}main(json.loads({quoted}))\n").into_bytes()),
         deadline: patience + RESERVE,
+        ..Run::new([""; 0])
     };
     let output = inside.run(run).await?;
     let last = output.stdout.trim_end().rsplit('\n').next().unwrap_or_default();
@@ -126,10 +127,16 @@ pub fn no_answer(error: GuestError) -> Failure {
         GuestError::NotThere(_) | GuestError::NotRunning(_) => {
             Failure::new(FailureKind::Precondition, words).advice("reportctl up")
         }
-        GuestError::Lost { .. } => Failure::new(FailureKind::Failed, words).advice("type the same command again"),
-        GuestError::Exec(ExecError::Deadline { .. }) => Failure::new(FailureKind::Timeout, words),
+        GuestError::NotReady { .. } | GuestError::Unreachable { .. } | GuestError::Lost { .. } => {
+            Failure::new(FailureKind::Failed, words).advice("type the same command again")
+        }
+        GuestError::Deadline { .. } | GuestError::Exec(ExecError::Deadline { .. }) => {
+            Failure::new(FailureKind::Timeout, words)
+        }
         GuestError::Exec(error) if error.is_not_found() => Failure::new(FailureKind::ForeignTool, words),
-        GuestError::Exec(_) => Failure::new(FailureKind::Failed, words),
+        GuestError::Exit { .. } | GuestError::File { .. } | GuestError::Exec(_) => {
+            Failure::new(FailureKind::Failed, words)
+        }
     }
 }
 
