@@ -34,9 +34,33 @@ pub enum RenderError {
     /// A folder's path is longer than a socket in it may have.
     #[error("the path {} is too long for a socket: use a shorter state folder (XDG_STATE_HOME)", .0.display())]
     SocketPath(PathBuf),
+    /// A template of user-data is wrong, or asks for what nobody gives.
+    #[error("cloud-init/{template}.yaml.tera:{line}:{column}: {what}")]
+    Template {
+        /// The template.
+        template: String,
+        /// The line, from 1.
+        line: usize,
+        /// The character in the line, from 1.
+        column: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// A template comes to what is no user-data.
+    #[error("cloud-init/{template}.yaml.tera comes to user-data that will not do: {}", in_words(wrong))]
+    UserData {
+        /// The template.
+        template: String,
+        /// What is wrong, by its place in the user-data.
+        wrong: Vec<check::Finding>,
+    },
     /// A value has no text form.
     #[error("{0}")]
     Text(String),
+}
+
+fn in_words(wrong: &[check::Finding]) -> String {
+    wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The comment at the head of a file whose comments begin with `#`.

@@ -56,15 +56,7 @@ pub struct TreeFile {
 ///
 /// Errors: something cannot be rendered, such as a path that no file can hold.
 pub fn tree(env: &Environment, known: &Known<'_>) -> Result<Tree, RenderError> {
-    let (mut assumed, mut active) = (BTreeMap::new(), BTreeMap::new());
-    for (name, component) in &env.stack.components {
-        let program = known.programs.get(name).cloned().unwrap_or_else(|| {
-            assumed.insert(*name, component.version.clone());
-            let path = customary(*name, &component.version);
-            Program { path, version: component.version.clone(), build: None }
-        });
-        active.insert(*name, Active { component, program, ports: ports(component, known) });
-    }
+    let (active, assumed) = supposed(env, known.programs, known.ports);
     let view = View { env, paths: known.paths, id: known.id, uid: known.uid, active };
     let mut files = Vec::new();
     for name in view.active.keys() {
@@ -75,6 +67,25 @@ pub fn tree(env: &Environment, known: &Known<'_>) -> Result<Tree, RenderError> {
     }
     files.sort_by(|a, b| (a.component, &a.path).cmp(&(b.component, &b.path)));
     Ok(Tree { files, assumed })
+}
+
+/// Every component of an environment as if it ran. A program that was not found is taken to be the oldest good one, where such
+/// programs customarily are: those components come with that version. A port that was not chosen has the wanted number.
+pub(super) fn supposed<'a>(
+    env: &'a Environment,
+    programs: &BTreeMap<ComponentName, Program>,
+    chosen: &BTreeMap<PortKey, u16>,
+) -> (BTreeMap<ComponentName, Active<'a>>, BTreeMap<ComponentName, Version>) {
+    let (mut assumed, mut active) = (BTreeMap::new(), BTreeMap::new());
+    for (name, component) in &env.stack.components {
+        let program = programs.get(name).cloned().unwrap_or_else(|| {
+            assumed.insert(*name, component.version.clone());
+            let path = customary(*name, &component.version);
+            Program { path, version: component.version.clone(), build: None }
+        });
+        active.insert(*name, Active { component, program, ports: ports(component, chosen) });
+    }
+    (active, assumed)
 }
 
 impl Tree {
@@ -125,8 +136,8 @@ fn placed(paths: &Paths, component: ComponentName, file: RenderedFile) -> TreeFi
     TreeFile { component, path: Path::new(component.as_str()).join(within), mode, text }
 }
 
-fn ports(component: &Component, known: &Known<'_>) -> BTreeMap<String, u16> {
-    let chosen = |port: &str| known.ports.get(&PortKey::new(component.name, port)).copied();
+fn ports(component: &Component, chosen: &BTreeMap<PortKey, u16>) -> BTreeMap<String, u16> {
+    let chosen = |port: &str| chosen.get(&PortKey::new(component.name, port)).copied();
     component.ports.iter().map(|(port, wanted)| (port.clone(), chosen(port).unwrap_or(*wanted))).collect()
 }
 

@@ -32,6 +32,8 @@ mod up_down;
 mod usage;
 mod walls;
 
+mod cloud_init;
+mod cloud_init_support;
 mod render_alertmanager;
 mod render_dashboard;
 mod render_fakes;

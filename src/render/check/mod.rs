@@ -8,11 +8,14 @@ mod alertmanager;
 mod dashboard;
 mod prometheus;
 mod tools;
+mod user_data;
+pub mod yaml11;
 
 pub use alertmanager::alertmanager;
 pub use dashboard::dashboard;
 pub use prometheus::{prometheus, rule_tests, rules};
 pub use tools::{AMTOOL_CHECK, PROMTOOL_CHECK_CONFIG, PROMTOOL_CHECK_RULES, PROMTOOL_TEST, redis_reply, verdict};
+pub use user_data::{Finding, user_data};
 
 use serde_json::Value;
 use std::fmt;

@@ -3,6 +3,9 @@
 //!
 //! The same view gives the same bytes. Secrets stand in the text as references, and never in arguments or variables.
 //! Everything listens on 127.0.0.1 and nowhere else.
+//!
+//! In a machine of its own ([`Layout::System`]) each component has a user of its own, its folders and files belong to that
+//! user, and its unit is one of its files.
 
 mod alertmanager;
 mod clickhouse;
@@ -12,6 +15,7 @@ mod postgresql;
 mod prometheus;
 mod redis;
 mod services;
+mod system;
 mod uptrace;
 
 pub use super::RenderError;
@@ -21,7 +25,7 @@ use crate::model::environment::{Component, Environment};
 use crate::model::file::{Folder, RenderedFile};
 use crate::model::ids::{EnvId, SecretName};
 use crate::model::inventory::Program;
-use crate::model::paths::Paths;
+use crate::model::paths::{Layout, Paths};
 use crate::model::probe::Probe;
 use crate::model::quantity::Span;
 use crate::model::secret::SecretRef;
@@ -45,7 +49,7 @@ pub struct View<'a> {
     pub paths: &'a Paths,
     /// Its identity.
     pub id: &'a EnvId,
-    /// The user who runs the command: as root, PostgreSQL needs another user.
+    /// The user who runs the command: as root, PostgreSQL needs another user. In a machine it says nothing.
     pub uid: u32,
     /// The components that run. What is skipped is not here, and no file speaks of it.
     pub active: BTreeMap<ComponentName, Active<'a>>,
@@ -71,7 +75,7 @@ pub struct Native {
     pub files: Vec<RenderedFile>,
     /// What must run once before the first start, with the components that it needs running.
     pub prepare: Option<Prepare>,
-    /// The process.
+    /// The process. In a machine its output goes to systemd's journal, and not to the specification's log.
     pub service: ServiceSpec,
     /// All of them hold when it is ready.
     pub ready: Vec<Probe>,
@@ -84,7 +88,7 @@ pub struct Native {
 /// Programs that run once, one after the other, before the first start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepare {
-    /// The programs and their arguments.
+    /// The programs and their arguments. In a machine they run as the component's own user.
     pub commands: Vec<Vec<String>>,
     /// Their variables beside the few inherited ones.
     pub env: BTreeMap<String, String>,
@@ -96,7 +100,7 @@ pub struct Prepare {
 ///
 /// Errors: it does not run here, or the view is incomplete.
 pub fn native(view: &View<'_>, name: ComponentName) -> Result<Native, RenderError> {
-    match name {
+    let native = match name {
         ComponentName::Redis => redis::native(view),
         ComponentName::RedisExporter => exporters::redis(view),
         ComponentName::NodeExporter => exporters::node(view),
@@ -108,6 +112,10 @@ pub fn native(view: &View<'_>, name: ComponentName) -> Result<Native, RenderErro
         ComponentName::Uptrace => uptrace::native(view),
         ComponentName::Requestor => services::requestor(view),
         ComponentName::Runner => services::runner(view),
+    }?;
+    match view.paths.layout {
+        Layout::Folder => Ok(native),
+        Layout::System => system::settle(view, native),
     }
 }
 

@@ -1,5 +1,5 @@
 //! PostgreSQL: the accounts and projects of Uptrace. As root it runs as the user postgres, since it refuses to run as
-//! root, and its data lies where that user can reach it.
+//! root, and its data lies where that user can reach it. In a machine it has a user of its own, as all have there.
 //!
 //! Everything that it is told stands in its arguments: as another user it could not read a file in the environment's
 //! folder. None of it is secret.
@@ -7,6 +7,7 @@
 use super::{Native, Prepare, RenderError, View, file, folder, plain, text};
 use crate::model::component::ComponentName::Postgresql;
 use crate::model::file::Folder;
+use crate::model::paths::Layout;
 use crate::model::probe::Probe;
 use crate::model::quantity::Span;
 use std::collections::BTreeMap;
@@ -97,7 +98,7 @@ struct Place {
 
 impl Place {
     fn new(view: &View<'_>) -> Result<Self, RenderError> {
-        let as_root = view.uid == 0;
+        let as_root = view.uid == 0 && view.paths.layout == Layout::Folder;
         let base = if as_root { view.paths.shared_data.join("postgresql") } else { view.paths.data(Postgresql) };
         let socket = text(&base.join("socket"))?;
         if socket.len() > LONGEST_SOCKET_FOLDER {

@@ -3,6 +3,7 @@
 use super::{Native, RenderError, View, file, hashed, secret, text};
 use crate::model::component::ComponentName::Redis;
 use crate::model::environment::{Fsync, Options};
+use crate::model::paths::Layout;
 use crate::model::probe::Probe;
 use crate::model::quantity::Span;
 
@@ -118,7 +119,7 @@ port {port}
 protected-mode yes
 aclfile \"{acl}\"
 
-# It runs under reportctl's agent, which keeps its log.
+# It runs under {keeper}, which keeps its log.
 daemonize no
 supervised no
 # The name that `ps` shows is left alone: changing it overwrites the mark by which reportctl finds its processes.
@@ -152,6 +153,10 @@ latency-monitor-threshold 100
 slowlog-log-slower-than -1
 ",
         env = view.env.name,
+        keeper = match view.paths.layout {
+            Layout::Folder => "reportctl's agent",
+            Layout::System => "systemd",
+        },
         dir = text(&view.paths.data(Redis))?,
         size = component.memory,
         bytes = component.memory.bytes(),
