@@ -46,6 +46,7 @@ pub fn in_machine(name: &str) -> Environment {
         ports: PortPolicy::Free,
         instance: InstanceKind::Container,
         pool: None,
+        bake: true,
         authorized_keys: Vec::new(),
         blueprint: stack_blueprint(),
     };
