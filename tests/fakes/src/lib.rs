@@ -3,7 +3,8 @@
 //! They take the command lines, read the configuration and answer the questions that the real ones would, as far as
 //! this project uses them, and they refuse the rest: also some mistakes that a real one would silently ignore. They
 //! prove that what this project writes is well formed and that its checks can fail. They prove nothing about the real
-//! servers. Every text that they print says `fake`.
+//! servers. Every text that they print says `fake`. A stand-in for the command line of Multipass is among them, which
+//! can run containers of a real LXD behind it; its variables are in `multipass/mod.rs`.
 //!
 //! Variables of the environment (a service of reportctl inherits none of them: put a script on the search path that
 //! sets them and runs the fake):
@@ -26,6 +27,7 @@ mod expand;
 mod fault;
 mod flags;
 mod grafana;
+mod multipass;
 mod uptrace;
 
 pub use fault::FAULTS;
@@ -83,6 +85,13 @@ pub fn run(program: &'static str, args: Vec<String>) -> ExitCode {
             ExitCode::from(refusal.code)
         }
     }
+}
+
+/// Runs one call of the fake `multipass`. It speaks byte for byte as the real one does, so that only its help says `fake`.
+///
+/// Errors: the exit codes of the real one; 70 where the fake was set up wrongly, which stderr says.
+pub fn multipass(args: Vec<String>) -> ExitCode {
+    multipass::run(&args)
 }
 
 /// One line on stderr.
