@@ -1,27 +1,23 @@
 //! Finds the files of a project, its own and the embedded ones, and makes environments of them.
 
+mod files;
 pub mod init;
 
 use crate::fs::{self, FsError};
+use crate::model::blueprint::Blueprint;
 use crate::model::diagnostic::{Kind, Report, Severity};
 use crate::model::environment::Environment;
-use crate::model::ids::EnvName;
+use crate::model::ids::{BlueprintName, EnvName, TemplateName};
 use crate::model::inventory::Observed;
 use crate::model::library::{Library, Meaning};
-use crate::model::source::{MAX_BYTES, Source, quoted};
+use crate::model::source::{Source, quoted};
 use crate::model::suggest;
+use files::Folder;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The files that are within the program, by name.
-const EMBEDDED: [(&str, &str); 2] =
-    [("base", include_str!("../environments/base.yaml")), ("local", include_str!("../environments/local.yaml"))];
-
 /// What a folder holds that is a checkout of our own source, from which the services can be built.
 const CHECKOUT: [&str; 3] = ["Cargo.lock", "services/requestor/Cargo.toml", "services/runner/Cargo.toml"];
-
-/// The folder of a project that holds its environments.
-const FOLDER: &str = "environments";
 
 /// Where the files of environments come from: a project folder, and the embedded ones where it has none of the name.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +42,14 @@ pub enum ProjectError {
         near: Option<EnvName>,
         /// All known environments.
         known: Vec<EnvName>,
+    },
+    /// There is no blueprint of that name.
+    #[error("there is no blueprint `{name}`; {}", suggest::help(name, known.iter().map(BlueprintName::as_str)))]
+    NoBlueprint {
+        /// The name.
+        name: String,
+        /// All known blueprints.
+        known: Vec<BlueprintName>,
     },
     /// The files are wrong; the report says how.
     #[error("{}", counted(.0))]
@@ -84,7 +88,7 @@ impl Project {
     /// Errors: the named folder has no `environments/`.
     pub fn find(folder: Option<&Path>, cwd: &Path) -> Result<Self, ProjectError> {
         let has = |folder: &Path| {
-            let meta = fs::observe_meta(&folder.join(FOLDER));
+            let meta = fs::observe_meta(&folder.join(Folder::Environments.name()));
             matches!(meta, Observed::Present(meta) if meta.is_dir || !meta.is_file)
         };
         let folder = match folder {
@@ -141,7 +145,7 @@ impl Project {
         let Some(name) = known.iter().find(|known| known.as_str() == name).cloned() else {
             return Err(self.not_found(name)?);
         };
-        let mut library = Library::default();
+        let mut library = self.library()?;
         self.add(&mut library, &name);
         match library.meaning(&name, &known) {
             Meaning::Environment(environment) => return Ok(*environment),
@@ -155,19 +159,60 @@ impl Project {
     ///
     /// Errors: the folder cannot be read.
     pub fn names(&self) -> Result<Vec<EnvName>, ProjectError> {
-        let mut names: Vec<EnvName> = EMBEDDED.iter().filter_map(|(name, _)| EnvName::parse(name).ok()).collect();
+        // What else lies there is told by `validate`.
+        let names = Folder::Environments.names(self.folder())?;
+        let mut names: Vec<EnvName> = names.iter().filter_map(|name| EnvName::parse(name).ok()).collect();
         names.extend(self.overlay.keys().cloned());
-        if let Some(folder) = &self.folder {
-            let files = fs::list(&folder.join(FOLDER))?;
-            // What else lies there is told by `validate`.
-            names.extend(files.iter().filter_map(|file| EnvName::parse(file.strip_suffix(".yaml")?).ok()));
-        }
         names.sort();
         names.dedup();
         Ok(names)
     }
 
-    /// Adds the file `name` and all that it extends.
+    /// The names of all blueprints, sorted.
+    ///
+    /// Errors: the folder cannot be read.
+    pub fn blueprints(&self) -> Result<Vec<BlueprintName>, ProjectError> {
+        let names = Folder::Blueprints.names(self.folder())?;
+        Ok(names.iter().filter_map(|name| BlueprintName::parse(name).ok()).collect())
+    }
+
+    /// The names of all templates for cloud-init, sorted.
+    ///
+    /// Errors: the folder cannot be read.
+    pub fn templates(&self) -> Result<Vec<TemplateName>, ProjectError> {
+        let names = Folder::Templates.names(self.folder())?;
+        Ok(names.iter().filter_map(|name| TemplateName::parse(name).ok()).collect())
+    }
+
+    /// The blueprint of that name, and what people see of where its file is.
+    ///
+    /// Errors: there is none, its file is wrong (with every mistake in it), or the folder cannot be read.
+    pub fn blueprint(&self, name: &str) -> Result<(Blueprint, PathBuf), ProjectError> {
+        let mut library = self.library()?;
+        let known = self.blueprints()?;
+        let Some(name) = known.iter().find(|known| known.as_str() == name) else {
+            return Err(ProjectError::NoBlueprint { name: name.to_owned(), known });
+        };
+        self.add_blueprint(&mut library, name.clone());
+        match library.blueprint(name) {
+            Some(blueprint) => Ok((blueprint, Folder::Blueprints.path(self.folder(), &self.shown, name.as_str()))),
+            None => Err(ProjectError::Invalid(Box::new(library.report()))),
+        }
+    }
+
+    /// The file of a template; none when there is none.
+    pub fn template(&self, name: &TemplateName) -> Option<Source> {
+        Folder::Templates.source(self.folder(), &self.shown, name.as_str())
+    }
+
+    /// An empty library that knows what there is to choose from.
+    fn library(&self) -> Result<Library, ProjectError> {
+        let mut library = Library::default();
+        library.offer(self.blueprints()?, self.templates()?);
+        Ok(library)
+    }
+
+    /// Adds the file `name`, all that it extends, and what these name.
     fn add(&self, library: &mut Library, name: &EnvName) {
         let mut wanted = Some(name.clone());
         while let Some(name) = wanted {
@@ -177,33 +222,35 @@ impl Project {
             }
             wanted = library.wanted();
         }
+        while let Some(name) = library.wanted_blueprint() {
+            self.add_blueprint(library, name);
+        }
+    }
+
+    /// Adds a blueprint, and the template that it names.
+    fn add_blueprint(&self, library: &mut Library, name: BlueprintName) {
+        match Folder::Blueprints.source(self.folder(), &self.shown, name.as_str()) {
+            Some(source) => library.add_blueprint(name, source),
+            None => library.add_absent_blueprint(name),
+        }
+        while let Some(name) = library.wanted_template() {
+            match self.template(&name) {
+                Some(source) => library.add_template(name, source),
+                None => library.add_absent_template(name),
+            }
+        }
     }
 
     /// The file of that name; none when there is none.
     fn source(&self, name: &EnvName) -> Option<Source> {
-        let relative = relative(name);
         if let Some(content) = self.overlay.get(name) {
-            return Some(Source::new(&self.shown.join(relative).to_string_lossy(), content));
+            let path = self.shown.join(Folder::Environments.relative(name.as_str()));
+            return Some(Source::new(&path.to_string_lossy(), content));
         }
-        if let Some(folder) = &self.folder {
-            let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-            match fs::read_from(&folder.join(&relative), 0, limit) {
-                Ok((bytes, _)) => {
-                    return Some(Source::new(&self.shown.join(relative).to_string_lossy(), &bytes));
-                }
-                Err(error) if error.is_not_found() => {}
-                // One such file is no reason to say nothing of the others.
-                Err(FsError { source, .. }) => {
-                    let why = format!("the file cannot be read: {source}");
-                    return Some(Source::unreadable(&self.shown.join(relative).to_string_lossy(), &why));
-                }
-            }
-        }
-        let embedded = EMBEDDED.iter().find(|(embedded, _)| *embedded == name.as_str());
-        embedded.map(|(_, text)| Source::new(&format!("<embedded>/{}", relative.display()), text.as_bytes()))
+        Folder::Environments.source(self.folder(), &self.shown, name.as_str())
     }
 
-    /// Checks one file with all that it extends, or every file there is.
+    /// Checks one file with all that it extends and names, or every file there is.
     ///
     /// Errors: there is no file of that name, or the folder cannot be read. Mistakes in files are in the result.
     pub fn validate(&self, name: Option<&str>) -> Result<Validation, ProjectError> {
@@ -216,12 +263,21 @@ impl Project {
             },
         };
         let every = name.is_none();
-        let mut library = Library::default();
+        let mut library = self.library()?;
         if every {
-            self.add_misnamed(&mut library)?;
+            for folder in Folder::ALL {
+                self.add_misnamed(&mut library, folder)?;
+            }
         }
         for name in &chosen {
             self.add(&mut library, name);
+        }
+        let mut shapes = library.named_blueprints();
+        if every {
+            for name in self.blueprints()?.into_iter().filter(|name| !shapes.contains(name)).collect::<Vec<_>>() {
+                self.add_blueprint(&mut library, name);
+            }
+            shapes = library.named_blueprints();
         }
         let extended = library.extended();
         let mut files = Vec::new();
@@ -232,35 +288,28 @@ impl Project {
             }
             files.push(Listed { path: self.path(&name), name, meaning });
         }
-        Ok(Validation { files, report: library.report() })
+        let mut blueprints = Vec::new();
+        for name in shapes {
+            let path = Folder::Blueprints.path(self.folder(), &self.shown, name.as_str());
+            blueprints.push(ListedBlueprint { path, blueprint: library.blueprint(&name), name });
+        }
+        Ok(Validation { files, blueprints, report: library.report() })
     }
 
     /// What people see of where the file of that name is.
     fn path(&self, name: &EnvName) -> PathBuf {
-        let relative = relative(name);
-        let own =
-            self.folder.as_ref().is_some_and(|folder| fs::observe_meta(&folder.join(&relative)).present().is_some());
-        if own || self.overlay.contains_key(name) {
-            self.shown.join(relative)
-        } else {
-            Path::new("<embedded>").join(relative)
+        if self.overlay.contains_key(name) {
+            return self.shown.join(Folder::Environments.relative(name.as_str()));
         }
+        Folder::Environments.path(self.folder(), &self.shown, name.as_str())
     }
 
-    /// Adds the files of the folder whose names are no names of environments.
-    fn add_misnamed(&self, library: &mut Library) -> Result<(), ProjectError> {
-        let Some(folder) = self.folder.as_ref().map(|folder| folder.join(FOLDER)) else { return Ok(()) };
-        for file in fs::list(&folder)?.iter().filter(|file| !file.starts_with('.')) {
-            let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
-            let message = match extension {
-                "yml" => format!("only files that end in .yaml are read, and {} does not", quoted(file)),
-                "yaml" => match EnvName::parse(stem) {
-                    Ok(_) => continue,
-                    Err(error) => quoted(&error.to_string()),
-                },
-                _ => continue,
-            };
-            let path = self.shown.join(FOLDER).join(file);
+    /// Adds the files of a folder that nobody would read, or whose names are none.
+    fn add_misnamed(&self, library: &mut Library, folder: Folder) -> Result<(), ProjectError> {
+        let Some(project) = self.folder() else { return Ok(()) };
+        for file in fs::list(&project.join(folder.name()))?.iter().filter(|file| !file.starts_with('.')) {
+            let Some(message) = misnamed(folder, file) else { continue };
+            let path = self.shown.join(folder.name()).join(file);
             library.add_misnamed(Source::new(&path.to_string_lossy(), b""), Kind::BadFileName, &message, "rename it");
         }
         Ok(())
@@ -281,8 +330,22 @@ impl Project {
     }
 }
 
-fn relative(name: &EnvName) -> PathBuf {
-    Path::new(FOLDER).join(format!("{name}.yaml"))
+/// What is wrong with the name of a file in that folder; none where it is no file of ours.
+fn misnamed(folder: Folder, file: &str) -> Option<String> {
+    let extension = folder.extension();
+    let Some(stem) = file.strip_suffix(extension) else {
+        let is_meant = match folder {
+            Folder::Environments | Folder::Blueprints => file.ends_with(".yml"),
+            Folder::Templates => [".yaml", ".yml", ".tera"].iter().any(|end| file.ends_with(end)),
+        };
+        return is_meant.then(|| format!("only files that end in {extension} are read, and {} does not", quoted(file)));
+    };
+    let error = match folder {
+        Folder::Environments => EnvName::parse(stem).err(),
+        Folder::Blueprints => BlueprintName::parse(stem).err(),
+        Folder::Templates => TemplateName::parse(stem).err(),
+    };
+    error.map(|error| quoted(&error.to_string()))
 }
 
 /// What was found in files.
@@ -290,6 +353,8 @@ fn relative(name: &EnvName) -> PathBuf {
 pub struct Validation {
     /// The files that were asked for, sorted by name.
     pub files: Vec<Listed>,
+    /// The blueprints that they name, or all, sorted by name.
+    pub blueprints: Vec<ListedBlueprint>,
     /// All mistakes in them.
     pub report: Report,
 }
@@ -305,6 +370,17 @@ pub struct Listed {
     pub meaning: Meaning,
 }
 
+/// A blueprint.
+#[derive(Debug, Clone)]
+pub struct ListedBlueprint {
+    /// Its name.
+    pub name: BlueprintName,
+    /// Where its file is, as people see it. Embedded ones begin with `<embedded>`.
+    pub path: PathBuf,
+    /// What it means; none where it is not valid.
+    pub blueprint: Option<Blueprint>,
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
@@ -312,12 +388,17 @@ mod tests {
     use crate::model::component::ComponentName;
 
     #[test]
-    fn the_embedded_environment_is_valid_and_has_every_component() {
-        let environment = match Project::embedded().load("local") {
-            Ok(environment) => environment,
-            Err(ProjectError::Invalid(report)) => panic!("{:#?}", report.diagnostics()),
-            Err(error) => panic!("{error}"),
-        };
-        assert!(environment.stack.components.keys().eq(&ComponentName::ALL));
+    fn the_embedded_environments_are_valid_and_have_every_component() {
+        for name in ["local", "lxd", "multipass"] {
+            let environment = match Project::embedded().load(name) {
+                Ok(environment) => environment,
+                Err(ProjectError::Invalid(report)) => panic!("{:#?}", report.diagnostics()),
+                Err(error) => panic!("{error}"),
+            };
+            assert!(environment.stack.components.keys().eq(&ComponentName::ALL));
+        }
+        for name in Project::embedded().blueprints().unwrap() {
+            assert!(Project::embedded().blueprint(name.as_str()).is_ok(), "{name}");
+        }
     }
 }

@@ -8,10 +8,12 @@ use crate::ui::table::{Cell, Table};
 use crate::ui::{Output, json};
 use clap::{Args, Subcommand};
 use reportctl::fs;
+use reportctl::model::environment::Machine;
 use reportctl::model::ids::{EnvId, EnvName};
 use reportctl::model::inventory::Observed;
 use reportctl::model::library::Meaning;
 use reportctl::model::paths::Paths;
+use reportctl::model::written::MachineKind;
 use reportctl::provider::host::agent::Client;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +44,9 @@ struct Row {
     state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<EnvId>,
+    /// What kind of machine it is; none where its file does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     description: String,
@@ -71,19 +76,26 @@ impl State {
     }
 }
 
+/// What the files say of an environment.
+struct Known {
+    file: String,
+    machine: Option<&'static str>,
+    description: String,
+}
+
 /// Lists.
 ///
 /// Errors: a folder cannot be read.
 pub fn list(ListArgs { shared: _ }: ListArgs, session: &Session) -> Result<ExitCode, CliError> {
     let state = settings::state_folder(session.context)?;
-    let mut known: BTreeMap<EnvName, (String, String)> = BTreeMap::new();
+    let mut known: BTreeMap<EnvName, Known> = BTreeMap::new();
     for file in session.project.validate(None)?.files {
-        let description = match file.meaning {
-            Meaning::Environment(environment) => environment.description,
+        let (machine, description) = match file.meaning {
+            Meaning::Environment(environment) => (Some(kind(&environment.machine)), environment.description),
             Meaning::Base => continue,
-            Meaning::Nothing => "its file is not valid: reportctl validate shows why".to_owned(),
+            Meaning::Nothing => (None, "its file is not valid: reportctl validate shows why".to_owned()),
         };
-        known.insert(file.name, (file.path.display().to_string(), description));
+        known.insert(file.name, Known { file: file.path.display().to_string(), machine, description });
     }
     let made = fs::list(&state.join("envs"))?.iter().filter_map(|name| EnvName::parse(name).ok()).collect::<Vec<_>>();
     let names: BTreeSet<EnvName> = known.keys().cloned().chain(made).collect();
@@ -91,17 +103,26 @@ pub fn list(ListArgs { shared: _ }: ListArgs, session: &Session) -> Result<ExitC
     let mut rows = Vec::new();
     for name in names {
         let (id, state) = runtime.block_on(state_of(&state, &name));
-        let (file, description) = match known.remove(&name) {
-            Some((file, description)) => (Some(file), description),
-            None => (None, "it has no file here".to_owned()),
+        let (file, machine, description) = match known.remove(&name) {
+            Some(Known { file, machine, description }) => (Some(file), machine, description),
+            None => (None, None, "it has no file here".to_owned()),
         };
-        rows.push(Row { name, state, id, file, description });
+        rows.push(Row { name, state, id, machine, file, description });
     }
     session.ui.out.text(&match session.output {
         Output::Human => table(&rows, session.ui.out.paint),
         Output::Json => json::document(&serde_json::json!({ "schema": 1, "environments": rows })) + "\n",
     });
     Ok(ExitCode::Ok)
+}
+
+/// The word that files have for a kind of machine.
+const fn kind(machine: &Machine) -> &'static str {
+    match machine {
+        Machine::Host { .. } => MachineKind::Host.as_str(),
+        Machine::Lxd(_) => MachineKind::Lxd.as_str(),
+        Machine::Multipass(_) => MachineKind::Multipass.as_str(),
+    }
 }
 
 async fn state_of(state: &Path, name: &EnvName) -> (Option<EnvId>, State) {
@@ -122,7 +143,7 @@ async fn state_of(state: &Path, name: &EnvName) -> (Option<EnvId>, State) {
 }
 
 fn table(rows: &[Row], paint: Paint) -> String {
-    let mut table = Table::new(&["NAME", "STATE", "IDENTITY", "DESCRIPTION"]);
+    let mut table = Table::new(&["NAME", "MACHINE", "STATE", "IDENTITY", "DESCRIPTION"]);
     for row in rows {
         let state = match row.state {
             State::Running => Cell::painted(row.state.word(), Paint::green),
@@ -130,7 +151,8 @@ fn table(rows: &[Row], paint: Paint) -> String {
             State::Absent | State::Stopped => row.state.word().into(),
         };
         let id = row.id.as_ref().map_or("-", |id| id.as_str());
-        table.row(vec![row.name.as_str().into(), state, id.into(), row.description.as_str().into()]);
+        let machine = row.machine.unwrap_or("-");
+        table.row(vec![row.name.as_str().into(), machine.into(), state, id.into(), row.description.as_str().into()]);
     }
     table.render(paint)
 }

@@ -202,6 +202,7 @@ fn project(error: &ProjectError, of: impl Fn(ExitCode, &[&str]) -> Report) -> Re
         ProjectError::NotFound { name, near: None, .. } => {
             of(ExitCode::EnvironmentNotFound, &["reportctl env list", &format!("reportctl init {name} --from local")])
         }
+        ProjectError::NoBlueprint { .. } => of(ExitCode::Usage, &["reportctl blueprint list"]),
         ProjectError::Invalid(diagnostics) => files(diagnostics, error.to_string()),
         ProjectError::NoProject(folder) => {
             of(ExitCode::Usage, &[&format!("reportctl -C {} init NAME --from local", folder.display())])

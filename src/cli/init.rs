@@ -13,8 +13,9 @@ use std::path::PathBuf;
 /// Write the files of a new environment, or of the embedded ones, to edit them
 #[derive(Debug, Args)]
 #[command(after_help = "\
-reportctl init                      writes out the embedded environments and the schema for editors
-reportctl init plant --from local   writes environments/plant.yaml as a copy of local, and what it extends")]
+reportctl init                      writes out the embedded environments, blueprints and templates, and the schemas
+                                    for editors
+reportctl init plant --from local   writes environments/plant.yaml as a copy of local, and what it is made of")]
 pub struct InitArgs {
     /// The new environment; without it, the embedded files are written out
     #[arg(value_parser = env_name)]

@@ -2,6 +2,7 @@
 
 mod agent;
 mod args;
+mod blueprint;
 mod completion;
 mod doctor;
 mod down;
@@ -77,6 +78,7 @@ enum Verb {
     Queue(queue::QueueArgs),
     Doctor(doctor::DoctorArgs),
     Env(env::EnvArgs),
+    Blueprint(blueprint::BlueprintArgs),
     #[command(hide = true)]
     Agent(agent::AgentArgs),
     Explain(explain::ExplainArgs),
@@ -103,6 +105,7 @@ impl Verb {
             Self::Init(_) => Place::NewProject,
             Self::Validate(_)
             | Self::Env(_)
+            | Self::Blueprint(_)
             | Self::Plan(_)
             | Self::Up(_)
             | Self::Down(_)
@@ -217,6 +220,10 @@ fn given(verb: &Verb) -> Given {
         Verb::Status(args) => args.shared.clone().into(),
         Verb::Doctor(args) => args.shared.clone().into(),
         Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => args.shared.clone().into(),
+        Verb::Blueprint(blueprint::BlueprintArgs { verb }) => match verb {
+            blueprint::BlueprintVerb::List(args) => args.shared.clone().into(),
+            blueprint::BlueprintVerb::Show(args) => args.shared.clone().into(),
+        },
         Verb::Agent(args) => args.shared.clone().into(),
         Verb::Explain(args) => args.shared.clone().into(),
         Verb::Completion(args) => args.shared.clone().into(),
@@ -242,6 +249,10 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Status(args) => status::run(args, session),
         Verb::Doctor(args) => doctor::run(args, session),
         Verb::Env(env::EnvArgs { verb: env::EnvVerb::List(args) }) => env::list(args, session),
+        Verb::Blueprint(blueprint::BlueprintArgs { verb }) => match verb {
+            blueprint::BlueprintVerb::List(args) => blueprint::list(args, session),
+            blueprint::BlueprintVerb::Show(args) => blueprint::show(args, session),
+        },
         Verb::Agent(args) => agent::run(args, session),
         Verb::Explain(args) => explain::run(args, session),
         Verb::Completion(args) => completion::run(args, session),

@@ -75,7 +75,7 @@ fn value<T>(entry: &Entry, reader: &mut Reader<'_>, parse: impl Fn(&str) -> Resu
         reader.tell(Diagnostic::new(Kind::EmptyValue, entry.key_place, message).help("write one, or remove the line"));
         return None;
     }
-    let key = Key { name, doc: "", form: Form::Line, default: None, within: None, of: &[] };
+    let key = Key { name, doc: "", form: Form::Line, default: None, within: None, of: &[], on: &[] };
     reader.parsed(&entry.node, &key, |text| parse(text).map_err(|why| format!("`{text}`: {why}")))
 }
 

@@ -9,7 +9,7 @@ use reportctl::model::library::Meaning;
 use reportctl::project::Listed;
 use serde_json::{Value, json};
 
-/// Check the files of all environments, or of one, and show every mistake with its place
+/// Check the files of all environments and blueprints, or of one environment, and show every mistake with its place
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
     #[command(flatten)]
@@ -32,6 +32,7 @@ pub fn run(ValidateArgs { shared: _ }: ValidateArgs, session: &Session) -> Resul
             }
             if code == ExitCode::Ok {
                 found.files.iter().for_each(|file| out.line(&format!("{:<9} {}", kind(file), file.path.display())));
+                found.blueprints.iter().for_each(|file| out.line(&format!("valid     {}", file.path.display())));
             } else {
                 ui.say(&format!(
                     "exit {} ({}): mend these, then type `reportctl validate` again",
@@ -46,7 +47,16 @@ pub fn run(ValidateArgs { shared: _ }: ValidateArgs, session: &Session) -> Resul
                 .iter()
                 .map(|file| json!({ "name": file.name, "path": file.path, "kind": kind(file) }))
                 .collect();
-            let mut document = json!({ "schema": 1, "exit_code": code.number(), "files": files });
+            let blueprints: Vec<Value> = found
+                .blueprints
+                .iter()
+                .map(|file| {
+                    let kind = if file.blueprint.is_some() { "valid" } else { "invalid" };
+                    json!({ "name": file.name, "path": file.path, "kind": kind })
+                })
+                .collect();
+            let mut document =
+                json!({ "schema": 1, "exit_code": code.number(), "files": files, "blueprints": blueprints });
             if let (Some(document), Value::Object(report)) =
                 (document.as_object_mut(), diagnostics::json(&found.report))
             {

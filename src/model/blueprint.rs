@@ -1,5 +1,9 @@
 //! The shape of a machine: a file in `blueprints/`.
 
+pub mod scalars;
+pub mod valid;
+pub mod written;
+
 use super::quantity::{Size, Span};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -13,18 +13,41 @@ use std::collections::{BTreeMap, BTreeSet};
 /// anything.
 const LEAST_SAMPLES: u64 = 100;
 
+/// How much memory the components may have together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Where it is written.
+    at: At,
+    /// What is written.
+    size: Size,
+    /// Whether programs and the system must fit in as well: what a component's `memory` says is for its data.
+    whole: bool,
+}
+
+impl Limit {
+    /// What all components on this host may have for their data.
+    pub const fn of_host(at: At, size: Size) -> Self {
+        Self { at, size, whole: false }
+    }
+
+    /// The whole memory of a machine.
+    pub const fn of_guest(at: At, size: Size) -> Self {
+        Self { at, size, whole: true }
+    }
+}
+
 /// All checks over the enabled components. `stack` has the others too; `limit` is the machine's memory.
 pub fn check(
     checker: &mut Checker<'_>,
     enabled: &Enabled,
     stack: &BTreeMap<ComponentName, Field<ComponentFile>>,
-    limit: Option<&Field<Size>>,
+    limit: Option<Limit>,
 ) {
     ports(checker, enabled);
     needs(checker, enabled, stack);
     cycles(checker, enabled);
-    if let Some(Field::Given(at, limit)) = limit {
-        memory(checker, enabled, *at, *limit);
+    if let Some(limit) = limit {
+        memory(checker, enabled, limit);
     }
     retention(checker, enabled);
 }
@@ -142,19 +165,22 @@ fn tell_cycle(checker: &mut Checker<'_>, first: ComponentName, way: &[(Component
 }
 
 /// The components together fit into the machine's memory.
-fn memory(checker: &mut Checker<'_>, enabled: &Enabled, at: At, limit: Size) {
+fn memory(checker: &mut Checker<'_>, enabled: &Enabled, Limit { at, size: limit, whole }: Limit) {
     let mut parts: Vec<(ComponentName, Size, Place)> = Vec::new();
     for (name, (_, file)) in enabled {
         // Where one is missing or bad, that is told of; a sum without it would mean nothing.
         let Field::Given(at, size) = &file.memory else { return };
         parts.push((*name, *size, at.value));
     }
-    let sum = parts.iter().fold(0_u64, |sum, (_, size, _)| sum.saturating_add(size.bytes()));
+    let data = parts.iter().fold(0_u64, |sum, (_, size, _)| sum.saturating_add(size.bytes()));
+    // A quarter for the programs themselves, in whole MiB so that it can be written down.
+    let sum = if whole { data.saturating_add(data / 4).div_ceil(1 << 20).saturating_mul(1 << 20) } else { data };
     if sum <= limit.bytes() {
         return;
     }
     parts.sort_by_key(|(name, size, _)| (std::cmp::Reverse(*size), *name));
-    let message = format!("the components may use {} together, and the machine gives {limit}", Size(sum));
+    let what = if whole { " with a quarter for their programs" } else { "" };
+    let message = format!("the components may use {} together{what}, and the machine gives {limit}", Size(sum));
     let largest = parts.iter().take(3).map(|(name, size, place)| (*place, format!("{name} has {size}")));
     let places = [(at.value, format!("the machine gives {limit}"))].into_iter().chain(largest).collect();
     let help = format!("write at least `memory: {}` for the machine, or give the components less", Size(sum));

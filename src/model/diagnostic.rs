@@ -75,7 +75,7 @@ kinds! {
     UnknownKey = "unknown-key" Error,
     /// A key that belongs somewhere else in the file.
     MisplacedKey = "misplaced-key" Error,
-    /// An option that another component has.
+    /// An option that another component, or another kind of machine, has.
     ForeignOption = "foreign-option" Error,
     /// The same key twice.
     DuplicateKey = "duplicate-key" Error,
@@ -99,6 +99,12 @@ kinds! {
     BadSecret = "bad-secret" Error,
     /// `extends` names a file that does not exist.
     UnknownBase = "unknown-base" Error,
+    /// A machine names a blueprint that does not exist.
+    UnknownBlueprint = "unknown-blueprint" Error,
+    /// A blueprint names a template that does not exist.
+    UnknownTemplate = "unknown-template" Error,
+    /// A machine names a blueprint that is not valid.
+    InvalidBlueprint = "invalid-blueprint" Error,
     /// Files extend each other in a circle.
     ExtendsCycle = "extends-cycle" Error,
     /// A key that must be given is given nowhere.

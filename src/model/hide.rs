@@ -1,6 +1,7 @@
 //! Finds secrets that stand in a file by mistake, so that nothing that is shown of the file shows them.
 
 use super::component::ComponentName;
+use super::list::{PRIVATE, PublicKey};
 use super::node::{Entry, Node, Value};
 use super::scalars::SECRET_SOURCES;
 use super::source::Source;
@@ -31,6 +32,9 @@ pub(super) fn is_secret(key: &str) -> bool {
         .any(|word| key.contains(word))
 }
 
+/// The key of public keys, where people paste private ones by mistake.
+const PUBLIC: &str = "authorized-keys";
+
 /// Whether a component has a secret by that name.
 fn is_secret_name(key: &str) -> bool {
     ComponentName::ALL.iter().any(|component| component.secrets().contains(&key))
@@ -38,6 +42,7 @@ fn is_secret_name(key: &str) -> bool {
 
 fn in_node(node: &Node, found: &mut Vec<Range<usize>>) {
     match &node.value {
+        Value::Scalar { text, .. } if text.contains(PRIVATE) => all(node, found),
         Value::Scalar { .. } | Value::Refused => {}
         Value::List(list) => list.iter().for_each(|node| in_node(node, found)),
         Value::Mapping(entries) => entries.iter().for_each(|entry| in_entry(entry, false, found)),
@@ -50,6 +55,12 @@ fn in_entry(entry: &Entry, of_ports: bool, found: &mut Vec<Range<usize>>) {
         return in_secrets(entry, found);
     }
     match &entry.node.value {
+        Value::List(lines) if entry.key == PUBLIC => {
+            let good =
+                |line: &&Node| matches!(&line.value, Value::Scalar { text, .. } if PublicKey::parse(text).is_ok());
+            lines.iter().filter(|line| !good(line)).for_each(|line| all(line, found));
+        }
+        _ if entry.key == PUBLIC => all(&entry.node, found),
         Value::Mapping(entries) => entries.iter().for_each(|inner| in_entry(inner, entry.key == "ports", found)),
         _ if is_secret_name(&entry.key) && !of_ports => all(&entry.node, found),
         _ => in_node(&entry.node, found),
@@ -107,7 +118,9 @@ fn all(node: &Node, found: &mut Vec<Range<usize>>) {
 /// Hides what follows the colon of the first word on a line that may be the key of secrets, and the lines that are
 /// indented deeper than it.
 fn in_lines(text: &str, found: &mut Vec<Range<usize>>) {
-    let is_key = |word: &str| is_secret(word) || (is_secret_name(word) && ComponentName::parse(word).is_none());
+    let is_key = |word: &str| {
+        is_secret(word) || word == PUBLIC || (is_secret_name(word) && ComponentName::parse(word).is_none())
+    };
     let mut next = 0;
     let mut under: Option<usize> = None;
     for line in text.split_inclusive('\n') {
@@ -178,6 +191,11 @@ mod tests {
             "secrets:\n  admin: |\n    one\n    hunter2\n  admin: x\n",
             "secrets:\n  admin: \"one\n    hunter2\"\n",
             "secret:\n  other: hunter2\n",
+            "machine: {authorized-keys: [hunter2]}\n",
+            "machine: {authorized-keys: hunter2}\n",
+            "machine:\n  authorized-keys:\n    - |\n      -----BEGIN OPENSSH PRIVATE KEY-----\n      hunter2\n",
+            "description: |\n  -----BEGIN OPENSSH PRIVATE KEY-----\n  hunter2\n",
+            "machine:\n  authorized-keys:\n    - ssh-ed25519 hunter2\n   x: [\n",
             // And with what is refused of YAML, or a mistake in the syntax.
             "redis: &r {secrets: {admin: hunter2}}\n",
             "redis: &r {admin: hunter2}\n",

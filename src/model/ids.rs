@@ -78,6 +78,31 @@ text_id!(
 );
 
 text_id!(
+    /// The name of a blueprint, which is also the stem of its file.
+    BlueprintName,
+    "a name of 1 to 32 lower-case letters, digits and dashes that starts with a letter",
+    |text| is_slug(text, 32)
+);
+
+text_id!(
+    /// The name of a template for cloud-init: its file is `NAME.yaml.tera`.
+    TemplateName,
+    "a name of 1 to 32 lower-case letters, digits and dashes that starts with a letter",
+    |text| is_slug(text, 32)
+);
+
+text_id!(
+    /// The name of a storage pool of LXD.
+    PoolName,
+    "a name of 1 to 63 letters, digits, dashes, dots and underscores that starts with a letter or digit",
+    |text| {
+        text.len() <= 63
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    }
+);
+
+text_id!(
     /// The identity of one bring-up of an environment: its name and eight random characters, such as `local-7f3k9q2m`.
     ///
     /// Everything that is made carries it; what carries another one, or none, is never touched.

@@ -3,36 +3,83 @@
 //! Draft 7, because that is what editors understand best. The schema cannot demand keys (a base may have them) nor
 //! compare sizes: for that there is `validate`.
 
+use super::blueprint::written::BlueprintFile;
 use super::component::ComponentName;
+use super::reader::Readable as _;
 use super::scalars::{Line, SECRET_SOURCES};
 use super::schema::{Choice, Form, Key};
-use super::written::{ComponentFile, EnvironmentFile};
+use super::written::{ComponentFile, EnvironmentFile, MachineFile, MachineKind};
 use serde_json::{Map, Value, json};
 
 /// The name of the schema's file beside the files that it is for.
 pub const FILE_NAME: &str = "environment.schema.json";
 
+/// The name of the schema's file beside blueprints.
+pub const BLUEPRINT_FILE_NAME: &str = "blueprint.schema.json";
+
 /// The schema of a file in `environments/`.
 pub fn environment() -> Value {
-    let mut schema = table(EnvironmentFile::KEYS, None);
+    let mut schema = headed(
+        "reportctl environment",
+        "An environment: one named place where the stack runs. Or a base for environments.",
+        table(EnvironmentFile::KEYS, None),
+    );
+    schema["properties"]["machine"]["allOf"] = kinds_of_machine();
+    schema["definitions"] = definitions();
+    schema
+}
+
+/// The schema of a file in `blueprints/`.
+pub fn blueprint() -> Value {
+    headed(
+        "reportctl blueprint",
+        "A blueprint: the shape of a machine, whatever it runs on.",
+        table(BlueprintFile::KEYS, None),
+    )
+}
+
+/// The text of the schema's file for environments.
+pub fn environment_text() -> String {
+    text(&environment())
+}
+
+/// The text of the schema's file for blueprints.
+pub fn blueprint_text() -> String {
+    text(&blueprint())
+}
+
+fn text(schema: &Value) -> String {
+    // A value of ours always has a JSON form.
+    let text = serde_json::to_string_pretty(schema).unwrap_or_default();
+    format!("{text}\n")
+}
+
+fn headed(title: &str, description: &str, mut schema: Value) -> Value {
     let head = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "reportctl environment",
-        "description": "An environment: one named place where the stack runs. Or a base for environments.",
+        "title": title,
+        "description": description,
     });
     let Value::Object(mut whole) = head else { return schema };
     if let Value::Object(body) = &mut schema {
         whole.append(body);
     }
-    whole.insert("definitions".to_owned(), definitions());
     Value::Object(whole)
 }
 
-/// The text of the schema's file.
-pub fn environment_text() -> String {
-    // A value of ours always has a JSON form.
-    let text = serde_json::to_string_pretty(&environment()).unwrap_or_default();
-    format!("{text}\n")
+/// For each kind of machine, the keys that it does not have.
+fn kinds_of_machine() -> Value {
+    let Form::Choice(kinds) = MachineKind::FORM else { return json!([]) };
+    let of = |kind: &Choice| {
+        let others = MachineFile::KEYS.iter().filter(|key| !key.on.is_empty());
+        let others = others.filter(|key| !key.on.iter().any(|on| on.as_str() == kind.name));
+        let none: Map<String, Value> = others.map(|key| (key.name.to_owned(), json!(false))).collect();
+        json!({
+            "if": { "properties": { "kind": { "const": kind.name } }, "required": ["kind"] },
+            "then": { "properties": none },
+        })
+    };
+    kinds.iter().map(of).collect()
 }
 
 /// An object with the keys of a table: those of `component`, when it is a component's.
@@ -82,11 +129,8 @@ fn described(key: &Key, schema: Value) -> Value {
         whole.extend(schema);
     }
     if let Some(default) = key.default {
-        let default = match (key.form, default) {
-            (Form::Bool, text) => Value::Bool(text == "true"),
-            (Form::Components, _) => json!([]),
-            (_, text) => Value::String(text.to_owned()),
-        };
+        // `true`, `[]` and the like are the same in JSON; a word is none of it.
+        let default = serde_json::from_str(default).unwrap_or_else(|_| Value::String(default.to_owned()));
         whole.insert("default".to_owned(), default);
     }
     Value::Object(whole)
@@ -104,6 +148,30 @@ fn form(key: &Key, component: Option<ComponentName>) -> Value {
         Form::Bool => json!({ "type": "boolean" }),
         Form::Port => {
             json!({ "type": "integer", "minimum": least.parse::<u64>().ok(), "maximum": most.parse::<u64>().ok() })
+        }
+        Form::Number => {
+            json!({ "type": "integer", "minimum": least.parse::<u64>().ok(), "maximum": most.parse::<u64>().ok() })
+        }
+        Form::Word(shape) => {
+            let types = if shape.numbers { json!(["string", "number"]) } else { json!("string") };
+            json!({ "type": types, "pattern": shape.pattern })
+        }
+        Form::List(entry, once) => {
+            let entry = Key { form: *entry, ..*key };
+            let mut list = json!({ "type": "array", "items": form(&entry, component) });
+            if once {
+                list["uniqueItems"] = json!(true);
+            }
+            list
+        }
+        // What YAML takes for a number or a truth value is passed on as it stands.
+        Form::Command => {
+            json!({ "type": "array", "minItems": 1, "items": { "type": ["string", "number", "boolean"] } })
+        }
+        Form::Inputs => {
+            let text = json!({ "type": "string" });
+            let values = json!([{ "type": "boolean" }, text, { "type": "array", "items": text }]);
+            json!({ "type": "object", "additionalProperties": false, "patternProperties": { "^[a-z][a-z0-9_]{0,39}$": { "oneOf": values } } })
         }
         Form::Choice(choices) => {
             json!({ "type": "string", "enum": choices.iter().map(|choice| choice.name).collect::<Vec<_>>() })

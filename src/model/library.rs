@@ -1,9 +1,11 @@
 //! The second stage: files that extend each other, merged; and the way through all three stages.
 
+use super::blueprint::Blueprint;
 use super::diagnostic::{Diagnostic, Kind, Report};
 use super::environment::Environment;
-use super::ids::EnvName;
+use super::ids::{BlueprintName, EnvName, TemplateName};
 use super::reader::{Field, Reader, Repeat};
+use super::shelf::{Shape, Shelf};
 use super::source::{Place, Source, Sources};
 use super::written::EnvironmentFile;
 use super::{hide, node, suggest, valid};
@@ -17,6 +19,7 @@ pub struct Library {
     files: BTreeMap<EnvName, Option<Written>>,
     /// The names that are not there.
     absent: BTreeSet<EnvName>,
+    shelf: Shelf,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -77,6 +80,58 @@ impl Library {
         })
     }
 
+    /// The blueprints and templates to choose from.
+    pub fn offer(&mut self, blueprints: Vec<BlueprintName>, templates: Vec<TemplateName>) {
+        self.shelf.known_blueprints = blueprints;
+        self.shelf.known_templates = templates;
+    }
+
+    /// Reads a blueprint.
+    pub fn add_blueprint(&mut self, name: BlueprintName, source: Source) {
+        self.shelf.add_blueprint(name, source, &mut self.sources, &mut self.diagnostics);
+    }
+
+    /// Notes that there is no such blueprint.
+    pub fn add_absent_blueprint(&mut self, name: BlueprintName) {
+        self.shelf.add_absent_blueprint(name);
+    }
+
+    /// A blueprint that a machine names and that was not added yet. The caller adds it, or that it is absent, and asks
+    /// again.
+    pub fn wanted_blueprint(&self) -> Option<BlueprintName> {
+        let machines = self.files.values().flatten().filter_map(|written| written.file.machine.value());
+        machines.filter_map(|machine| machine.blueprint.value()).find(|name| !self.shelf.has(name)).cloned()
+    }
+
+    /// The blueprints that were added, sorted.
+    pub fn named_blueprints(&self) -> Vec<BlueprintName> {
+        self.shelf.names()
+    }
+
+    /// Takes the text of a template.
+    pub fn add_template(&mut self, name: TemplateName, source: Source) {
+        self.shelf.add_template(name, source, &mut self.sources, &mut self.diagnostics);
+    }
+
+    /// Notes that there is no such template.
+    pub fn add_absent_template(&mut self, name: TemplateName) {
+        self.shelf.add_absent_template(name);
+    }
+
+    /// A template that a blueprint names and that was not added yet. The caller adds it, or that it is absent, and asks
+    /// again.
+    pub fn wanted_template(&self) -> Option<TemplateName> {
+        self.shelf.wanted_template()
+    }
+
+    /// What the blueprint `name` means, which must have been added with the template that it names.
+    pub fn blueprint(&mut self, name: &BlueprintName) -> Option<Blueprint> {
+        match self.shelf.meaning(name, &mut self.diagnostics) {
+            Shape::Valid(blueprint, _) => Some(*blueprint),
+            Shape::Invalid | Shape::Absent => None,
+        }
+    }
+
     /// The names that are extended by a file.
     pub fn extended(&self) -> BTreeSet<EnvName> {
         self.files.values().flatten().filter_map(|written| written.file.extends.value().cloned()).collect()
@@ -91,7 +146,7 @@ impl Library {
             return if good { Meaning::Base } else { Meaning::Nothing };
         }
         // What can be checked is checked even where something else is wrong.
-        match valid::environment(name, merged, &order, top, &mut self.diagnostics) {
+        match valid::environment(name, merged, &order, top, &self.shelf, &mut self.diagnostics) {
             Some(environment) if good => Meaning::Environment(Box::new(environment)),
             Some(_) | None => Meaning::Nothing,
         }

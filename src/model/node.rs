@@ -111,7 +111,7 @@ fn plainly(info: &str) -> Option<&'static str> {
 }
 
 /// Says why a file is no text.
-fn describe(file: FileId, source: &Source, trouble: &Trouble) -> Diagnostic {
+pub(super) fn describe(file: FileId, source: &Source, trouble: &Trouble) -> Diagnostic {
     let one_char = |at: usize| {
         let len = source.text().get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         Place { file, start: at, end: at + len }

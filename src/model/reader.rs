@@ -2,10 +2,10 @@
 
 use super::component::ComponentName;
 use super::diagnostic::{Diagnostic, Kind};
+use super::here::Here;
 use super::node::{Entry, Node, Value};
 use super::schema::Key;
 use super::source::{Place, quoted};
-use super::suggest;
 use std::collections::BTreeMap;
 
 /// Where something was written.
@@ -79,18 +79,27 @@ impl<T: Readable> Field<T> {
     pub fn filled(self, key: &Key, at: At) -> Self {
         match (self, key.default) {
             (Self::Absent, Some(default)) => {
-                let value = match default {
-                    "[]" => Value::List(Vec::new()),
-                    text => Value::Scalar { text: text.to_owned(), plain: true },
-                };
+                let node = default_node(default, at.value);
                 let mut nobody = Vec::new();
-                T::read(&mut Reader::new(&mut nobody), &Node { place: at.value, extent: at.value, value }, key)
-                    .map_or(Self::Absent, |value| Self::Given(at, value))
+                T::read(&mut Reader::new(&mut nobody), &node, key)
+                    .map_or(Self::Absent, |value| Self::Given(at, value.filled(at)))
             }
             (Self::Given(place, value), _) => Self::Given(place, value.filled(place)),
             (written, _) => written,
         }
     }
+}
+
+/// A default as it would have been read: `{}`, `[a, b]`, or a word.
+fn default_node(text: &str, place: Place) -> Node {
+    let word = |text: &str| Value::Scalar { text: text.to_owned(), plain: true };
+    let node = |value| Node { place, extent: place, value };
+    let list = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    node(match list {
+        Some(list) => Value::List(list.split_terminator(", ").map(|entry| node(word(entry))).collect()),
+        None if text == "{}" => Value::Mapping(Vec::new()),
+        None => word(text),
+    })
 }
 
 /// What can be read from a node.
@@ -99,6 +108,8 @@ pub trait Readable: Sized + Clone + PartialEq {
     const FORM: super::schema::Form;
     /// Whether it is merged key by key and not replaced as a whole.
     const DEEP: bool = false;
+    /// Whether a list may have it only once.
+    const ONCE: bool = false;
 
     /// Reads it; none when it is wrong, which was then told to the reader.
     fn read(reader: &mut Reader<'_>, node: &Node, key: &Key) -> Option<Self>;
@@ -114,17 +125,6 @@ pub trait Readable: Sized + Clone + PartialEq {
     fn filled(self, _at: At) -> Self {
         self
     }
-}
-
-/// Which table is being read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Here {
-    /// The top of an environment's file.
-    File,
-    /// The machine.
-    Machine,
-    /// A component.
-    Component(ComponentName),
 }
 
 /// Reads nodes and collects what is wrong with them.
@@ -143,6 +143,13 @@ impl<'a> Reader<'a> {
     /// Notes a mistake.
     pub fn tell(&mut self, diagnostic: Diagnostic) {
         self.out.push(diagnostic);
+    }
+
+    /// Adds to the last mistake what to write instead, where it says nothing of that yet.
+    pub fn help(&mut self, help: &str) {
+        if let Some(last) = self.out.last_mut() {
+            last.help.get_or_insert_with(|| help.to_owned());
+        }
     }
 
     /// Reads one key of a table.
@@ -281,78 +288,4 @@ pub fn is_number(text: &str) -> bool {
 /// Whether YAML takes the plain text for true or false.
 pub fn is_bool(text: &str) -> bool {
     matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
-}
-
-impl Here {
-    /// The keys of the table.
-    fn keys(self) -> Vec<&'static str> {
-        self.table()
-            .iter()
-            .filter(|key| self.component().is_none_or(|component| key.is_of(component)))
-            .map(|key| key.name)
-            .collect()
-    }
-
-    /// The whole table.
-    fn table(self) -> &'static [Key] {
-        match self {
-            Self::File => super::written::EnvironmentFile::KEYS,
-            Self::Machine => super::written::MachineFile::KEYS,
-            Self::Component(_) => super::written::ComponentFile::KEYS,
-        }
-    }
-
-    const fn component(self) -> Option<ComponentName> {
-        match self {
-            Self::Component(component) => Some(component),
-            Self::File | Self::Machine => None,
-        }
-    }
-
-    /// Tells what is wrong with a key that is none of the table's: another component has it, it belongs elsewhere, or
-    /// nothing is known of it.
-    fn unknown(self, entry: &Entry) -> Diagnostic {
-        let key = quoted(&entry.key);
-        let elsewhere = |home: &str| {
-            let message = format!("`{key}` does not belong here");
-            Diagnostic::new(Kind::MisplacedKey, entry.key_place, message).help(format!("move it {home}"))
-        };
-        let in_table = |table: &[Key]| table.iter().any(|known| known.name == key);
-        if let Self::Component(component) = self {
-            let foreign = self.table().iter().find(|known| known.name == key);
-            if let Some(foreign) = foreign {
-                let owners = suggest::list(foreign.of.iter().map(|owner| owner.as_str()));
-                let message = format!("`{key}` is an option of {owners}, and {component} has none of that name");
-                return Diagnostic::new(Kind::ForeignOption, entry.key_place, message).help("remove it");
-            }
-            if component.ports().iter().any(|(port, _)| *port == key) {
-                return elsewhere("into this component's `ports`");
-            }
-            if component.secrets().contains(&key.as_str()) {
-                return elsewhere("into this component's `secrets`");
-            }
-        }
-        if key == "<<" {
-            let message = "a YAML merge key is not read here";
-            return Diagnostic::new(Kind::Alias, entry.key_place, message)
-                .help("say `extends: NAME` at the top of the file");
-        }
-        if ComponentName::parse(&key).is_some() {
-            return elsewhere("under `stack` at the top of the file");
-        }
-        if in_table(Self::File.table()) {
-            return elsewhere("to the top of the file");
-        }
-        if in_table(Self::Machine.table()) {
-            return elsewhere("under `machine` at the top of the file");
-        }
-        if in_table(super::written::ComponentFile::KEYS) {
-            return elsewhere("to a component, under `stack`");
-        }
-        let help = match suggest::nearest(&key, self.keys()) {
-            None if super::hide::is_secret(&key) => super::scalars::SECRET_ADVICE.to_owned(),
-            _ => suggest::help(&key, self.keys()),
-        };
-        Diagnostic::new(Kind::UnknownKey, entry.key_place, format!("unknown key `{key}`")).help(help)
-    }
 }

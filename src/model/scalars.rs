@@ -2,11 +2,11 @@
 
 use super::component::ComponentName;
 use super::diagnostic::{Diagnostic, Kind};
-use super::ids::EnvName;
+use super::ids::{BlueprintName, EnvName, PoolName, TemplateName};
 use super::node::{Entry, Node, Value};
 use super::quantity::{Size, Span, Version};
 use super::reader::{Readable, Reader, is_bool, is_number};
-use super::schema::{Choice, Form, Key};
+use super::schema::{Choice, Form, Key, Shape};
 use super::secret::SecretSource;
 use super::source::{Place, is_control, quoted};
 use super::suggest;
@@ -80,6 +80,41 @@ impl Readable for EnvName {
                 None
             }
         }
+    }
+}
+
+macro_rules! name {
+    ($type:ty, $expected:literal, $pattern:literal) => {
+        impl Readable for $type {
+            const FORM: Form = Form::Word(&Shape { expected: $expected, pattern: $pattern, numbers: false });
+
+            fn read(reader: &mut Reader<'_>, node: &Node, key: &Key) -> Option<Self> {
+                reader.parsed(node, key, |text| Self::parse(text).map_err(|error| error.to_string()))
+            }
+        }
+    };
+}
+
+name!(BlueprintName, "the name of a blueprint", "^(?=.{1,32}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$");
+name!(TemplateName, "the name of a template", "^(?=.{1,32}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$");
+name!(PoolName, "the name of a storage pool", "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$");
+
+impl Readable for u32 {
+    const FORM: Form = Form::Number;
+
+    fn read(reader: &mut Reader<'_>, node: &Node, key: &Key) -> Option<Self> {
+        let number = reader.number(node, key)?;
+        let (least, most) = key.within.unwrap_or(("0", "4294967295"));
+        let inside = |number: &Self| {
+            least.parse().is_ok_and(|least: Self| *number >= least)
+                && most.parse().is_ok_and(|most: Self| *number <= most)
+        };
+        let value = Self::try_from(number).ok().filter(inside);
+        if value.is_none() {
+            let message = format!("{} must be {least} to {most}, not {number}", key.title());
+            reader.tell(Diagnostic::new(Kind::OutOfRange, node.place, message));
+        }
+        value
     }
 }
 
@@ -231,6 +266,13 @@ pub(super) fn literal(place: Place, message: String) -> Diagnostic {
         .help(SECRET_ADVICE)
 }
 
+/// Tells that a private key stands in the file. It is not repeated.
+pub(super) fn literal_key(place: Place) -> Diagnostic {
+    Diagnostic::new(Kind::LiteralSecret, place, "a private key stands here")
+        .label("make another one, and trust this one no longer: files are copied and kept")
+        .help("write the line of the file that ends in `.pub`")
+}
+
 /// Whether a text can be the name of an environment variable as people choose them. Small letters are left out, so
 /// that a secret that is written here by mistake is not taken for a name.
 fn is_variable(text: &str) -> bool {
@@ -240,7 +282,7 @@ fn is_variable(text: &str) -> bool {
 
 impl Reader<'_> {
     /// A whole number, written plainly.
-    fn number(&mut self, node: &Node, key: &Key) -> Option<u64> {
+    pub(super) fn number(&mut self, node: &Node, key: &Key) -> Option<u64> {
         let (text, plain) = self.scalar(node, key)?;
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|_| plain && digits && (text == "0" || !text.starts_with('0')));

@@ -1,6 +1,7 @@
 //! The tables of keys: what may stand in a file. One table serves the reader and the JSON Schema that editors use.
 
 use super::component::ComponentName;
+use super::written::MachineKind;
 
 /// One key that a person may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +18,19 @@ pub struct Key {
     pub within: Option<(&'static str, &'static str)>,
     /// The components that have it; empty when it has nothing to do with components, or all have it.
     pub of: &'static [ComponentName],
+    /// The kinds of machine that have it; empty when it has nothing to do with machines, or all have it.
+    pub on: &'static [MachineKind],
 }
 
 impl Key {
     /// Whether `component` has it.
     pub fn is_of(&self, component: ComponentName) -> bool {
         self.of.is_empty() || self.of.contains(&component)
+    }
+
+    /// Whether machines of that kind have it.
+    pub fn is_on(&self, kind: MachineKind) -> bool {
+        self.on.is_empty() || self.on.contains(&kind)
     }
 
     /// The key in a message.
@@ -49,6 +57,17 @@ pub struct Choice {
     pub doc: &'static str,
 }
 
+/// What a word, a name or a path looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// What is expected, for a message.
+    pub expected: &'static str,
+    /// The same as a regular expression, for editors.
+    pub pattern: &'static str,
+    /// Whether YAML may take some of them for numbers.
+    pub numbers: bool,
+}
+
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -64,6 +83,16 @@ pub enum Form {
     Span,
     /// `true` or `false`.
     Bool,
+    /// A whole number.
+    Number,
+    /// A word, a name or a path.
+    Word(&'static Shape),
+    /// A list of these; whether each may be there once only.
+    List(&'static Form, bool),
+    /// A program and its arguments.
+    Command,
+    /// What a template is filled with: names, and a text, a list of texts, true or false for each.
+    Inputs,
     /// The number of a port.
     Port,
     /// One of these words.
@@ -93,12 +122,16 @@ impl Form {
             Self::Span => "a duration such as 15s".to_owned(),
             Self::Bool => "true or false".to_owned(),
             Self::Port => "a number such as 8080".to_owned(),
+            Self::Number => "a whole number".to_owned(),
+            Self::Word(shape) => shape.expected.to_owned(),
+            Self::List(form, _) => format!("a list, each entry {}", form.expected()),
+            Self::Command => "a program and its arguments such as [systemctl, is-active, ssh]".to_owned(),
             Self::Choice(choices) => {
                 let names = super::suggest::list(choices.iter().map(|choice| choice.name));
                 if choices.len() > 1 { format!("one of {names}") } else { format!("`{names}`") }
             }
             Self::Components => "a list of components such as [redis, prometheus]".to_owned(),
-            Self::Ports | Self::Secrets | Self::Table(_) | Self::Stack => "keys and values".to_owned(),
+            Self::Ports | Self::Secrets | Self::Table(_) | Self::Stack | Self::Inputs => "keys and values".to_owned(),
             Self::Secret => "{generate: LENGTH}, {env: NAME} or {file: PATH}".to_owned(),
         }
     }

@@ -1,17 +1,22 @@
 //! The third stage: what the merged files mean, checked part by part. What concerns several parts is in `cross`.
 
+mod machine;
+
+use super::blueprint::written::{BlueprintFile, CloudInitFile, ImageFile, MountFile};
 use super::component::ComponentName;
 use super::cross;
 use super::diagnostic::{Diagnostic, Kind};
-use super::environment::{Component, Environment, Machine, Options, Stack};
+use super::environment::{Component, Environment, Options, Stack};
 use super::ids::EnvName;
 use super::reader::{At, Field};
+use super::schema::{Form, Key};
+use super::shelf::Shelf;
 use super::source::{FileId, Place};
 use super::suggest;
-use super::written::{ComponentFile, EnvironmentFile, MachineFile, MachineKind, PortsFile, SecretsFile};
+use super::written::{ComponentFile, EnvironmentFile, MachineFile, PortsFile, SecretsFile};
 use std::collections::BTreeMap;
 
-/// Checks one environment and tells what is wrong with it.
+/// Checks one file's meaning and tells what is wrong with it.
 pub struct Checker<'a> {
     out: &'a mut Vec<Diagnostic>,
     /// The files that were merged, the nearest first.
@@ -27,26 +32,27 @@ pub fn environment(
     merged: EnvironmentFile,
     order: &[Place],
     top: Place,
+    shelf: &Shelf,
     out: &mut Vec<Diagnostic>,
 ) -> Option<Environment> {
     let at = At { key: top, value: top };
+    let written = merged.machine.value().map(MachineFile::written).unwrap_or_default();
     let file = merged.filled(at);
-    let mut checker = Checker { out, order: order.iter().map(|place| place.file).collect(), errors: 0 };
+    let mut checker = Checker::new(out, order);
     let description = checker.need(&file.description, "this environment", at, "description");
     let deployer = checker.need(&file.deployer, "this environment", at, "deployer");
-    let machine = checker.need(&file.machine, "this environment", at, "machine").and_then(|machine| {
-        let at = file.machine.at().unwrap_or(at);
-        checker.machine(machine, at)
-    });
+    let (machine, limit) = match checker.need(&file.machine, "this environment", at, "machine") {
+        Some(machine) => checker.machine(&machine, &written, file.machine.at().unwrap_or(at), shelf),
+        None => (None, None),
+    };
     let stack = checker.need(&file.stack, "this environment", at, "stack").map(|stack| {
         let files = checker.enabled(&stack.0, file.stack.at().unwrap_or(at));
         let components = files.iter().map(|(name, (at, file))| (*name, checker.component(*name, *at, file)));
         let components: Vec<_> = components.collect();
-        let limit = file.machine.value().map(|machine| &machine.memory);
         cross::check(&mut checker, &files, &stack.0, limit);
         Stack { components: components.into_iter().filter_map(|(name, component)| Some((name, component?))).collect() }
     });
-    if checker.errors > 0 {
+    if checker.has_errors() {
         return None;
     }
     Some(Environment {
@@ -61,7 +67,24 @@ pub fn environment(
 /// The enabled components of the merged files: where each is written and what it says.
 pub type Enabled = BTreeMap<ComponentName, (At, ComponentFile)>;
 
+impl<'a> Checker<'a> {
+    /// One that tells `out`. `order` has a place of each file that was merged, the nearest first.
+    pub fn new(out: &'a mut Vec<Diagnostic>, order: &[Place]) -> Self {
+        Self { out, order: order.iter().map(|place| place.file).collect(), errors: 0 }
+    }
+}
+
 impl Checker<'_> {
+    /// Whether there is any mistake so far.
+    pub const fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// Counts a mistake that was told already.
+    pub const fn count(&mut self) {
+        self.errors += 1;
+    }
+
     /// Notes a mistake.
     pub fn tell(&mut self, diagnostic: Diagnostic) {
         self.errors += 1;
@@ -80,27 +103,16 @@ impl Checker<'_> {
     }
 
     /// The value of a key that must be given. A bad one was told of already and only counts.
-    fn need<T: Clone>(&mut self, field: &Field<T>, whose: &str, at: At, key: &str) -> Option<T> {
+    pub fn need<T: Clone>(&mut self, field: &Field<T>, whose: &str, at: At, key: &str) -> Option<T> {
         match field {
             Field::Given(_, value) => return Some(value.clone()),
             Field::Bad(_) => self.errors += 1,
             Field::Absent => {
                 let message = format!("{whose} has no `{key}`");
-                self.tell(Diagnostic::new(Kind::MissingKey, at.key, message).help(missing_help(key)));
+                self.tell(Diagnostic::new(Kind::MissingKey, at.key, message).help(missing_help(whose, key)));
             }
         }
         None
-    }
-
-    fn machine(&mut self, machine: MachineFile, at: At) -> Option<Machine> {
-        let kind = self.need(&machine.kind, "`machine`", at, "kind");
-        let ports = self.need(&machine.ports, "`machine`", at, "ports");
-        if matches!(machine.memory, Field::Bad(_)) {
-            self.errors += 1;
-        }
-        match kind? {
-            MachineKind::Host => Some(Machine::Host { ports: ports?, memory: machine.memory.value().copied() }),
-        }
     }
 
     fn enabled(&mut self, stack: &BTreeMap<ComponentName, Field<ComponentFile>>, at: At) -> Enabled {
@@ -238,7 +250,13 @@ impl Checker<'_> {
 }
 
 /// What to write for a key that is not there.
-fn missing_help(key: &str) -> String {
+fn missing_help(whose: &str, key: &str) -> String {
+    if let Some(known) = blueprint_key(whose, key) {
+        return match (known.form, known.within) {
+            (Form::Size, Some((least, _))) => format!("write `{key}:` and a size of at least {least}"),
+            (form, _) => format!("write `{key}:` and {}", form.expected()),
+        };
+    }
     let in_base = [EnvironmentFile::KEYS, ComponentFile::KEYS].into_iter().flatten().find(|known| known.name == key);
     let in_machine = MachineFile::KEYS.iter().find(|known| known.name == key);
     match (in_base, in_machine) {
@@ -248,4 +266,16 @@ fn missing_help(key: &str) -> String {
         (None, Some(known)) => format!("write `{key}:` and {}", known.form.expected()),
         (None, None) => format!("write `{key}:` and its value"),
     }
+}
+
+/// The key of a blueprint's file by that name, when it is one of those that lacks it.
+fn blueprint_key(whose: &str, key: &str) -> Option<&'static Key> {
+    let table = match whose {
+        "this blueprint" => BlueprintFile::KEYS,
+        "`image`" => ImageFile::KEYS,
+        "this mount" => MountFile::KEYS,
+        "`cloud-init`" => CloudInitFile::KEYS,
+        _ => return None,
+    };
+    table.iter().find(|known| known.name == key)
 }

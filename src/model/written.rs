@@ -1,72 +1,21 @@
 //! The first stage: what stands in the files, key by key, and how the file that extends goes over its base.
 //!
-//! Every key is declared once, in a table below, with its type, its doc, its default and its limits. The reader, the
-//! merge and the JSON Schema all come from that declaration.
+//! Every key is declared once, in a table below; see `table`.
 
 use super::component::ComponentName;
-use super::environment::{Deployer, Fsync, PortPolicy};
-use super::ids::EnvName;
+use super::environment::{Deployer, Fsync, InstanceKind, PortPolicy};
+use super::here::Here;
+use super::ids::{BlueprintName, EnvName, PoolName};
+use super::list::{List, PublicKey};
 use super::node::{Node, Value};
 use super::quantity::{Size, Span, Version};
-use super::reader::{At, Field, Here, Readable, Reader, Repeat};
+use super::reader::{At, Field, Readable, Reader, Repeat};
 use super::scalars::{Line, literal};
 use super::schema::{Choice, Form, Key};
 use super::secret::SecretSource;
 use super::source::Place;
+use super::table::{choice, option, readable_table, table};
 use std::collections::BTreeMap;
-
-macro_rules! option {
-    () => { None };
-    ($($value:tt)+) => { Some($($value)+) };
-}
-
-macro_rules! table {
-    ($(#[doc = $doc:literal])* $name:ident {
-        $($(#[doc = $key_doc:literal])*
-        $field:ident: $type:ty = $key:literal
-            $([default $default:literal])? $([within $least:literal to $most:literal])? $([of $($of:ident)+])?;)*
-    }) => {
-        $(#[doc = $doc])*
-        #[derive(Debug, Clone, Default, PartialEq, Eq)]
-        pub struct $name {
-            $($(#[doc = $key_doc])* pub $field: Field<$type>,)*
-        }
-
-        impl $name {
-            /// Its keys.
-            pub const KEYS: &'static [Key] = &[$(Key {
-                name: $key,
-                doc: concat!($($key_doc, "\n"),*),
-                form: <$type as Readable>::FORM,
-                default: option!($($default)?),
-                within: option!($(($least, $most))?),
-                of: &[$($(ComponentName::$of),+)?],
-            },)*];
-
-            fn read_from(reader: &mut Reader<'_>, node: &Node, name: &str, here: Here) -> Option<Self> {
-                let found = reader.table(node, name, here)?;
-                let mut keys = Self::KEYS.iter();
-                Some(Self { $($field: keys.next().map_or(Field::Absent, |key| reader.field(&found, key)),)* })
-            }
-
-            /// Puts it over what the base has.
-            #[must_use]
-            pub fn over(self, base: &Self, repeats: &mut Vec<Repeat>) -> Self {
-                Self { $($field: self.$field.over(&base.$field, repeats),)* }
-            }
-
-            /// The same with defaults where nobody wrote anything; `at` is where the table itself was written.
-            #[must_use]
-            pub fn filled(self, at: At) -> Self {
-                let mut keys = Self::KEYS.iter();
-                Self { $($field: match keys.next() {
-                    Some(key) => self.$field.filled(key, at),
-                    None => self.$field,
-                },)* }
-            }
-        }
-    };
-}
 
 table! {
     /// A file in `environments/`.
@@ -91,10 +40,25 @@ table! {
     MachineFile {
         /// What kind of machine it is.
         kind: MachineKind = "kind";
-        /// What happens when a wanted port is taken.
+        /// What happens when a wanted port of this host is taken.
         ports: PortPolicy = "ports" [default "free"];
-        /// The most memory that the components together may be given. Without it there is no limit.
+        /// On this host: the most memory that the components together may be given; without it there is no limit.
+        /// Elsewhere: how much memory the machine gets, instead of what its blueprint says.
         memory: Size = "memory" [within "64MiB" to "64TiB"];
+        /// The shape of the machine: the name of a file in `blueprints/`.
+        blueprint: BlueprintName = "blueprint" [on Lxd Multipass];
+        /// What kind of instance LXD makes.
+        instance: InstanceKind = "instance" [default "container"] [on Lxd];
+        /// The storage pool that the machine's disk is in. Without it, the one that LXD's profile `default` uses.
+        pool: PoolName = "pool" [on Lxd];
+        /// Whether an image is made of it once it was initialised, from which the next equal one starts.
+        bake: bool = "bake" [default "true"] [on Lxd];
+        /// How many processors the machine gets, instead of what its blueprint says.
+        cpus: u32 = "cpus" [within "1" to "256"] [on Lxd Multipass];
+        /// How large the machine's disk is, instead of what its blueprint says.
+        disk: Size = "disk" [within "2GiB" to "64TiB"] [on Lxd Multipass];
+        /// Public keys of people who may log in to the machine, each a line as in `authorized_keys`. Never a private key.
+        authorized_keys: List<PublicKey> = "authorized-keys" [default "[]"] [on Lxd Multipass];
     }
 }
 
@@ -131,25 +95,32 @@ table! {
 pub enum MachineKind {
     /// This host.
     Host,
+    /// An instance of this host's LXD.
+    Lxd,
+    /// An instance of this host's Multipass.
+    Multipass,
 }
 
-macro_rules! choice {
-    ($type:ty { $($name:literal $variant:ident $doc:literal;)* }) => {
-        impl Readable for $type {
-            const FORM: Form = Form::Choice(&[$(Choice { name: $name, doc: $doc },)*]);
-
-            fn read(reader: &mut Reader<'_>, node: &Node, key: &Key) -> Option<Self> {
-                match reader.choice(node, key)? {
-                    $($name => Some(Self::$variant),)*
-                    _ => None,
-                }
-            }
+impl MachineKind {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Lxd => "lxd",
+            Self::Multipass => "multipass",
         }
-    };
+    }
 }
 
 choice!(MachineKind {
     "host" Host "This host: the components run as processes of the user who brings them up.";
+    "lxd" Lxd "An instance of this host's LXD, made for the environment and initialised with cloud-init.";
+    "multipass" Multipass "An instance of this host's Multipass, made for the environment and initialised with cloud-init.";
+});
+
+choice!(InstanceKind {
+    "container" Container "A system container: it shares the kernel of this host.";
+    "virtual-machine" VirtualMachine "A virtual machine: it needs KVM.";
 });
 
 choice!(PortPolicy {
@@ -195,22 +166,7 @@ impl EnvironmentFile {
     }
 }
 
-impl Readable for MachineFile {
-    const FORM: Form = Form::Table(Self::KEYS);
-    const DEEP: bool = true;
-
-    fn read(reader: &mut Reader<'_>, node: &Node, key: &Key) -> Option<Self> {
-        Self::read_from(reader, node, key.name, Here::Machine)
-    }
-
-    fn over(self, base: &Self, repeats: &mut Vec<Repeat>) -> Self {
-        self.over(base, repeats)
-    }
-
-    fn filled(self, at: At) -> Self {
-        self.filled(at)
-    }
-}
+readable_table!(MachineFile Machine);
 
 impl Readable for ComponentFile {
     const FORM: Form = Form::Table(Self::KEYS);
@@ -270,7 +226,7 @@ impl Readable for StackFile {
     }
 
     fn filled(self, at: At) -> Self {
-        let none = Key { name: "", doc: "", form: ComponentFile::FORM, default: None, within: None, of: &[] };
+        let none = Key { name: "", doc: "", form: ComponentFile::FORM, default: None, within: None, of: &[], on: &[] };
         Self(self.0.into_iter().map(|(name, field)| (name, field.filled(&none, at))).collect())
     }
 }

@@ -1,6 +1,7 @@
 //! Begins a project, or a new environment within it, with files that a person then edits.
 
-use super::{EMBEDDED, FOLDER, Project, ProjectError, relative};
+use super::files::Folder;
+use super::{Project, ProjectError, Validation};
 use crate::fs;
 use crate::model::diagnostic::Report;
 use crate::model::ids::EnvName;
@@ -8,6 +9,7 @@ use crate::model::json_schema;
 use crate::model::library::Meaning;
 use crate::model::node::{self, Value};
 use crate::model::source::{Source, Sources};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What to begin.
@@ -76,9 +78,11 @@ impl Project {
     pub fn init(&self, new: &New<'_>) -> Result<Begun, InitError> {
         let folder = self.folder.clone().unwrap_or_default();
         let planned = self.planned(&folder, new)?;
-        let environments = folder.join(FOLDER);
-        if fs::observe_meta(&environments).present().is_none() {
-            fs::ensure_dir(&environments, 0o755)?;
+        let folders: BTreeSet<&Path> = planned.iter().filter_map(|file| file.path.parent()).collect();
+        for below in folders.into_iter().map(|below| folder.join(below)) {
+            if fs::observe_meta(&below).present().is_none() {
+                fs::ensure_dir(&below, 0o755)?;
+            }
         }
         let mut begun = Begun::default();
         for Planned { path, text, fate } in planned {
@@ -103,20 +107,15 @@ impl Project {
     }
 
     fn planned(&self, folder: &Path, new: &New<'_>) -> Result<Vec<Planned>, InitError> {
-        let schema = Planned {
-            path: Path::new(FOLDER).join(json_schema::FILE_NAME),
-            text: json_schema::environment_text(),
-            fate: Fate::Replace,
-        };
-        let embedded = EMBEDDED.iter().filter_map(|(name, text)| Some((EnvName::parse(name).ok()?, *text)));
-        let keep =
-            |name: &EnvName, text: &str| Planned { path: relative(name), text: text.to_owned(), fate: Fate::Keep };
         let Some(name) = new.name else {
-            return Ok([schema].into_iter().chain(embedded.map(|(name, text)| keep(&name, text))).collect());
+            let all = Folder::ALL
+                .into_iter()
+                .flat_map(|folder| folder.embedded().iter().map(move |(name, text)| keep(folder, name, text)));
+            return Ok(schemas(&Folder::ALL).chain(all).collect());
         };
-        let shown = self.shown.join(relative(name));
-        if !new.replace && fs::observe_meta(&folder.join(relative(name))).present().is_some() {
-            return Err(InitError::Exists(shown));
+        let path = Folder::Environments.relative(name.as_str());
+        if !new.replace && fs::observe_meta(&folder.join(&path)).present().is_some() {
+            return Err(InitError::Exists(self.shown.join(path)));
         }
         let copied = self.validate(Some(new.from.as_str()))?;
         match copied.files.first().map(|file| &file.meaning) {
@@ -132,11 +131,28 @@ impl Project {
         if checked.report.has_errors() {
             return Err(invalid(checked.report));
         }
-        // The bases within the program that the new file extends, so that they can be edited too.
-        let bases = self.bases(&text);
-        let bases = embedded.filter(|(embedded, _)| bases.contains(embedded) && embedded != name);
-        let own = Planned { path: relative(name), text: text.clone(), fate: Fate::Replace };
-        Ok([schema].into_iter().chain(bases.map(|(name, text)| keep(&name, text))).chain([own]).collect())
+        let needed = self.needed(&text, &checked);
+        let is_named = |folder: &Folder| *folder == Folder::Environments || needed.iter().any(|(of, _)| of == folder);
+        let named: Vec<Folder> = Folder::ALL.into_iter().filter(is_named).collect();
+        let own = Planned { path, text: text.clone(), fate: Fate::Replace };
+        let needed = needed.iter().filter(|(of, needed)| *of != Folder::Environments || *needed != name.as_str());
+        // What there is of them within the program; the others are files already.
+        let needed = needed.filter_map(|(folder, name)| {
+            let (name, text) = folder.embedded().iter().find(|(embedded, _)| embedded == name)?;
+            Some(keep(*folder, name, text))
+        });
+        Ok(schemas(&named).chain(needed).chain([own]).collect())
+    }
+
+    /// What a new environment is made of beside its own file, so that it can be edited too: the bases that it extends,
+    /// its machine's blueprint, and the template of that.
+    fn needed(&self, text: &str, checked: &Validation) -> Vec<(Folder, String)> {
+        let bases = self.bases(text).into_iter().map(|base| (Folder::Environments, base.to_string()));
+        let shapes = checked.blueprints.iter().filter_map(|listed| listed.blueprint.as_ref());
+        let shapes = shapes.flat_map(|shape| {
+            [(Folder::Blueprints, shape.name.clone()), (Folder::Templates, shape.cloud_init.template.clone())]
+        });
+        bases.chain(shapes).collect()
     }
 
     /// The names that a text extends, directly and by way of others.
@@ -149,6 +165,23 @@ impl Project {
         }
         bases
     }
+}
+
+/// A file that is left as it is where there is one.
+fn keep(folder: Folder, name: &str, text: &str) -> Planned {
+    Planned { path: folder.relative(name), text: text.to_owned(), fate: Fate::Keep }
+}
+
+/// The schemas for the files of these folders, beside them.
+fn schemas(folders: &[Folder]) -> impl Iterator<Item = Planned> {
+    folders.iter().filter_map(|folder| {
+        let (name, text) = match folder {
+            Folder::Environments => (json_schema::FILE_NAME, json_schema::environment_text()),
+            Folder::Blueprints => (json_schema::BLUEPRINT_FILE_NAME, json_schema::blueprint_text()),
+            Folder::Templates => return None,
+        };
+        Some(Planned { path: Path::new(folder.name()).join(name), text, fate: Fate::Replace })
+    })
 }
 
 fn invalid(report: Report) -> InitError {

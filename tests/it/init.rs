@@ -44,6 +44,36 @@ fn a_new_environment_comes_with_what_it_needs_and_is_valid() {
 }
 
 #[test]
+fn a_new_machine_comes_with_its_blueprint_and_template_which_then_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = init(folder.path(), "plant", "lxd", false).unwrap();
+    let expected = [
+        "environment.schema.json",
+        "blueprint.schema.json",
+        "base.yaml",
+        "report-stack.yaml",
+        "report-stack.yaml.tera",
+        "plant.yaml",
+    ];
+    assert_eq!(files(&begun.written), expected);
+    let blueprint = folder.path().join("blueprints/report-stack.yaml");
+    let text = std::fs::read_to_string(&blueprint).unwrap().replace("memory: 6GiB", "memory: 9GiB");
+    std::fs::write(&blueprint, text).unwrap();
+    std::fs::write(folder.path().join("cloud-init/report-stack.yaml.tera"), "#cloud-config\n# ours\n").unwrap();
+    let project = Project::find(Some(folder.path()), Path::new("/")).unwrap();
+    let plant = project.load("plant").unwrap();
+    let shape = plant.machine.blueprint().unwrap();
+    assert_eq!(
+        (shape.memory.to_string().as_str(), shape.cloud_init.text.as_str()),
+        ("9GiB", "#cloud-config\n# ours\n")
+    );
+    let (_, path) = project.blueprint("report-stack").unwrap();
+    assert!(blueprint.ends_with(path));
+    let (_, path) = project.blueprint("microk8s-juju").unwrap();
+    assert!(path.starts_with("<embedded>"), "{}", path.display());
+}
+
+#[test]
 fn nothing_is_replaced_unless_it_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     init(folder.path(), "plant", "local", false).unwrap();
@@ -97,10 +127,25 @@ fn without_a_name_the_embedded_files_are_written_out_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let project = Project::begin(Some(folder.path()), Path::new("/"));
     let new = New { name: None, from: &name("local"), replace: false };
-    assert_eq!(files(&project.init(&new).unwrap().written), ["environment.schema.json", "base.yaml", "local.yaml"]);
+    let begun = project.init(&new).unwrap();
+    let written: Vec<String> = begun.written.iter().map(|path| path.display().to_string()).collect();
+    let root = folder.path().display();
+    let expected = [
+        "environments/environment.schema.json",
+        "blueprints/blueprint.schema.json",
+        "environments/base.yaml",
+        "environments/local.yaml",
+        "environments/lxd.yaml",
+        "environments/multipass.yaml",
+        "blueprints/microk8s-juju.yaml",
+        "blueprints/report-stack.yaml",
+        "cloud-init/microk8s-juju.yaml.tera",
+        "cloud-init/report-stack.yaml.tera",
+    ];
+    assert_eq!(written, expected.map(|path| format!("{root}/{path}")));
     assert_eq!(read(folder.path(), "local.yaml"), include_str!("../../environments/local.yaml"));
     let again = project.init(&new).unwrap();
-    assert!(again.written.is_empty() && again.replaced.is_empty() && again.kept.len() == 3, "{again:?}");
+    assert!(again.written.is_empty() && again.replaced.is_empty() && again.kept.len() == expected.len(), "{again:?}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn name(text: &str) -> EnvName {
 /// What is said of a fixture: a file is an environment beside the embedded ones, which is loaded; a folder is a
 /// project, all of whose files are validated.
 fn report(path: &Path) -> Report {
-    let Validation { report, files } = validation(path);
+    let Validation { report, files, .. } = validation(path);
     match files.as_slice() {
         [file] if file.meaning == Meaning::Base => {
             let project = Project::embedded().with(file.name.clone(), &std::fs::read(path).unwrap());
@@ -94,7 +94,7 @@ fn each_bad_file_gives_exactly_its_diagnostics_and_every_kind_occurs() {
 #[test]
 fn good_files_give_no_diagnostics() {
     for path in all("good") {
-        let Validation { report, files } = validation(&path);
+        let Validation { report, files, .. } = validation(&path);
         assert_eq!(diagnostics::human(&report, false, 120), "", "{}", path.display());
         assert!(files.iter().all(|file| matches!(file.meaning, Meaning::Environment(_))), "{}", path.display());
     }
@@ -163,11 +163,14 @@ fn base_alone_is_no_environment_and_an_unknown_name_gets_a_suggestion() {
     assert_eq!(kinds(&report), BTreeSet::from([Kind::MissingKey]));
     match project.load("locl") {
         Err(ProjectError::NotFound { near, known, .. }) => {
-            assert_eq!((near, known), (Some(name("local")), vec![name("local")]))
+            assert_eq!((near, known), (Some(name("local")), ["local", "lxd", "multipass"].map(name).to_vec()))
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(project.load("No Name").unwrap_err().to_string(), "there is no environment `No Name`; there are: local");
+    assert_eq!(
+        project.load("No Name").unwrap_err().to_string(),
+        "there is no environment `No Name`; there are: local, lxd, multipass"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The JSON Schema and the reader know the same keys.
 
+use reportctl::model::blueprint::written::{BlueprintFile, CloudInitFile, ImageFile, MountFile, TimeoutsFile};
 use reportctl::model::component::ComponentName;
 use reportctl::model::diagnostic::Kind;
 use reportctl::model::ids::EnvName;
@@ -89,6 +90,15 @@ fn every_table_of_the_reader_is_in_the_schema_with_its_docs_defaults_and_words()
     let stack = &schema["properties"]["stack"]["properties"];
     let mut tables =
         vec![(EnvironmentFile::KEYS, &schema, None), (MachineFile::KEYS, &schema["properties"]["machine"], None)];
+    let blueprint = json_schema::blueprint();
+    let below = |key: &str| &blueprint["properties"][key];
+    tables.extend([
+        (BlueprintFile::KEYS, &blueprint, None),
+        (ImageFile::KEYS, below("image"), None),
+        (MountFile::KEYS, &below("mounts")["items"], None),
+        (CloudInitFile::KEYS, below("cloud-init"), None),
+        (TimeoutsFile::KEYS, below("timeouts"), None),
+    ]);
     tables.extend(ComponentName::ALL.map(|name| (ComponentFile::KEYS, &stack[name.as_str()], Some(name))));
     for (keys, table, component) in tables {
         let keys: Vec<_> = keys.iter().filter(|key| component.is_none_or(|component| key.is_of(component))).collect();
@@ -134,10 +144,16 @@ fn the_limits_and_defaults_of_the_tables_can_be_read() {
 }
 
 #[test]
-fn the_schema_beside_the_files_is_the_one_that_is_printed() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("environments").join(json_schema::FILE_NAME);
-    if std::env::var_os("UPDATE_FIXTURES").is_some() {
-        std::fs::write(&path, json_schema::environment_text()).unwrap();
+fn the_schemas_beside_the_files_are_those_that_are_printed() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (folder, name, text) in [
+        ("environments", json_schema::FILE_NAME, json_schema::environment_text()),
+        ("blueprints", json_schema::BLUEPRINT_FILE_NAME, json_schema::blueprint_text()),
+    ] {
+        let path = root.join(folder).join(name);
+        if std::env::var_os("UPDATE_FIXTURES").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), json_schema::environment_text());
 }
