@@ -203,6 +203,11 @@ impl Inside {
         self
     }
 
+    /// A text without the values of the secrets that this way masks.
+    pub fn masked(&self, text: &str) -> String {
+        self.mask.mask(text)
+    }
+
     /// The machine.
     pub const fn guest(&self) -> &Guest {
         &self.guest
