@@ -8,12 +8,14 @@
 mod child;
 mod find;
 mod groups;
+mod piped;
 mod process;
 mod run;
 
 pub use child::{Child, Detached, Launch};
 pub use find::{find, search_path};
 pub use groups::kill_all;
+pub use piped::Piped;
 pub use process::{Identity, Reading, Watch, identity, signal_group};
 pub use run::{run, run_interactive, start, start_bytes};
 

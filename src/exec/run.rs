@@ -2,7 +2,7 @@
 
 use super::groups::{self, Ticket};
 use super::process::{Watch, child_has_ended, signal_group};
-use super::{Bytes, Command, ExecError, Output, STDERR_LIMIT, find, last_lines};
+use super::{Bytes, Command, ExecError, Output, STDERR_LIMIT, last_lines};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
@@ -71,13 +71,7 @@ pub fn run_interactive(command: &Command) -> Result<i32, ExecError> {
 }
 
 fn expression(command: &Command) -> Result<duct::Expression, ExecError> {
-    let Some((name, arguments)) = command.argv.split_first() else {
-        return Err(ExecError::NotFound { program: String::new(), searched: "no folder".to_owned() });
-    };
-    let path = command.env.get("PATH").cloned().unwrap_or_else(|| find::search_path(None));
-    let cwd = command.cwd.clone().unwrap_or_else(|| "/".into());
-    let program = which::which_in(name, Some(&path), cwd)
-        .map_err(|_| ExecError::NotFound { program: name.clone(), searched: path.replace(':', ", ") })?;
+    let (program, arguments) = command.resolve()?;
     let expression = duct::cmd(program, arguments).full_env(&command.env);
     Ok(match &command.cwd {
         Some(folder) => expression.dir(folder),

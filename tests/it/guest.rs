@@ -196,3 +196,15 @@ async fn folders_come_back_without_what_is_no_file(inside: &Inside) {
     let paths: Vec<&str> = held.iter().map(|got| got.path.to_str().unwrap()).collect();
     assert_eq!(paths, ["/etc/reportctl/a b/it's", "/etc/reportctl/redis/redis.conf", "/etc/reportctl/redis/secret"]);
 }
+
+/// Runs `lxc` with something to read.
+pub fn lxc_fed(words: &[&str], input: &str) {
+    let mut child = std::process::Command::new("timeout")
+        .args(["120", "lxc"])
+        .args(words)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "lxc {words:?}");
+}

@@ -4,6 +4,7 @@
 mod agent;
 mod canary;
 mod cli;
+mod cloud_init_wait;
 mod command;
 mod engine;
 mod engine_run;
