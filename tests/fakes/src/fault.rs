@@ -75,6 +75,22 @@ pub const FAULTS: &[(&str, &str, &str)] = &[
     ("multipass", "mount-fails", "launch: the instance is there, its mounts fail"),
     ("multipass", "unreachable", "the running instance of that name lets nobody in: list, info and exec fail"),
     ("multipass", "cloud-init", "what its status says: `error`, `degraded`, `hang` or `reboot`"),
+    ("lxd", "daemon-down", "no daemon answers"),
+    ("lxd", "denied", "this user may not speak to the daemon"),
+    ("lxd", "name-taken", "an instance of that name exists, whatever it is"),
+    ("lxd", "pool-full", "the storage pool has no room"),
+    ("lxd", "image-missing", "no image is found"),
+    ("lxd", "no-lease", "no instance is given an address"),
+    (
+        "lxd",
+        "exec-lost",
+        "commands that hold that word are run, and nobody hears of their end: `lxd/exec-lost=apt-get`",
+    ),
+    (
+        "lxd",
+        "agent-after",
+        "a virtual machine takes commands only so many seconds after its start: `lxd/agent-after=2`",
+    ),
 ];
 
 /// The faults of one program.

@@ -16,6 +16,9 @@
 //! | `FAKE_GRAFANA_VERSION` | the version of Grafana, `12.4.0` if not set |
 //! | `FAKE_GRAFANA_IMAGE` | `1`: started as in Grafana's container image, whose script reads `GF_…__FILE` variables |
 //! | `FAKE_UPTRACE_VERSION` | the version of Uptrace, which decides its dialect: `2.0…` or `2.1…`; `2.1.0` if not set |
+//! | `FAKE_LXD` | the folder in which the fake LXD keeps everything; when it is removed, its machines end |
+//! | `FAKE_LXD_IMAGE` | the alias of the one image that it has at first, `report-test` if not set |
+//! | `FAKE_LXD_VM` | `1`: it can run virtual machines |
 //! | `FAKE_CLICKHOUSE_VERSION` | the version of ClickHouse, `25.8.15.35` if not set |
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a fake stands outside the walls")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
@@ -27,6 +30,8 @@ mod expand;
 mod fault;
 mod flags;
 mod grafana;
+mod guest;
+mod lxd;
 mod multipass;
 mod uptrace;
 
@@ -92,6 +97,18 @@ pub fn run(program: &'static str, args: Vec<String>) -> ExitCode {
 /// Errors: the exit codes of the real one; 70 where the fake was set up wrongly, which stderr says.
 pub fn multipass(args: Vec<String>) -> ExitCode {
     multipass::run(&args)
+}
+
+/// Runs the program of a fake machine that the first argument names: `lxc` or `ssh` for its host, others within it.
+pub fn machine(mut args: Vec<String>) -> ExitCode {
+    let role = if args.is_empty() { String::new() } else { args.remove(0) };
+    if role == "lxc" {
+        return lxd::run(args);
+    }
+    guest::run(&role, &args).unwrap_or_else(|| {
+        log("machine", "error", &format!("a fake machine has no program {role:?}"));
+        ExitCode::from(127)
+    })
 }
 
 /// One line on stderr.
