@@ -360,6 +360,24 @@ fn clean(flags: &[&str]) -> Answer {
     Answer::default()
 }
 
+/// The program `cloud-init-per instance NAME COMMAND…`: runs a command once for each instance.
+pub(crate) fn per(argv: &[String]) -> Answer {
+    let [frequency, name, command @ ..] = argv else {
+        return Answer::refused(1, "Usage: cloud-init-per frequency name cmd [ arg1 [ arg2 [ ... ] ]");
+    };
+    if frequency != "instance" || command.is_empty() {
+        return Answer::refused(1, format!("the fake knows no frequency {frequency}"));
+    }
+    let mark = Path::new(INSTANCE).join(format!("sem-{name}"));
+    if mark.exists() {
+        return Answer::default();
+    }
+    match run(command).and_then(|()| put(&mark, b"", 0o644)) {
+        Ok(()) => Answer::default(),
+        Err(why) => Answer::refused(1, why),
+    }
+}
+
 /// The program `apt-get`: a package can be installed where this host has it, and is there then already.
 pub(crate) fn apt_get(argv: &[String]) -> Answer {
     let words: Vec<&str> = argv.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();

@@ -11,6 +11,9 @@ use std::time::Duration;
 
 const SOCKET: &str = "/run/systemd/fake";
 
+/// Units of the image. They are said to run, whatever is done to them.
+const IN_IMAGE: [&str; 4] = ["cloud-final.service", "dbus.service", "ssh.service", "systemd-journald.service"];
+
 /// What a program of the machine says, and its exit code.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answer {
@@ -92,6 +95,7 @@ fn systemctl(manager: &Manager, argv: &[String]) -> Answer {
         "enable" | "disable" => &["--quiet", "--now"],
         "is-active" | "is-enabled" | "is-failed" => &["--quiet"],
         "is-system-running" => &["--wait"],
+        "list-unit-files" => &["--state", "--no-legend", "--no-pager"],
         _ => &["--quiet", "--no-pager"],
     };
     if let Some(flag) = flags.iter().find(|flag| !known.contains(&flag.split('=').next().unwrap_or(flag))) {
@@ -101,12 +105,13 @@ fn systemctl(manager: &Manager, argv: &[String]) -> Answer {
         );
     }
     let units: Vec<String> = units.iter().map(|unit| whole_name(unit)).collect();
-    if units.is_empty() && !["daemon-reload", "is-system-running", "poweroff"].contains(verb) {
+    if units.is_empty() && !["daemon-reload", "is-system-running", "list-unit-files", "poweroff"].contains(verb) {
         return Answer::refused(1, "Too few arguments.");
     }
     let quiet = flags.contains(&"--quiet");
     let each = |deed: &dyn Fn(&str) -> Result<(), String>| {
-        let failed: Vec<String> = units.iter().filter_map(|unit| deed(unit).err()).collect();
+        let own = units.iter().filter(|unit| !IN_IMAGE.contains(&unit.as_str()));
+        let failed: Vec<String> = own.filter_map(|unit| deed(unit).err()).collect();
         if failed.is_empty() { Answer::default() } else { Answer::refused(1, failed.join("\n")) }
     };
     match *verb {
@@ -118,9 +123,21 @@ fn systemctl(manager: &Manager, argv: &[String]) -> Answer {
             manager.stop_all();
             std::process::exit(0);
         }
+        "list-unit-files" => {
+            let state = flags.iter().find_map(|flag| flag.strip_prefix("--state="));
+            Answer::said(
+                manager
+                    .files(state)
+                    .iter()
+                    .map(|(name, state)| format!("{name} {state} enabled\n"))
+                    .collect::<String>(),
+            )
+        }
         "start" => each(&|unit| manager.start(unit)),
         "stop" => each(&|unit| manager.stop(unit)),
-        "restart" => each(&|unit| manager.stop(unit).or(Ok(())).and_then(|()| manager.start(unit))),
+        "try-reload-or-restart" | "reload-or-restart" | "restart" => {
+            each(&|unit| manager.stop(unit).or(Ok(())).and_then(|()| manager.start(unit)))
+        }
         "enable" | "disable" => each(&|unit| {
             manager.enable(unit, *verb == "enable")?;
             match (flags.contains(&"--now"), *verb) {
@@ -167,15 +184,13 @@ fn show(manager: &Manager, units: &[String], flags: &[&str]) -> Answer {
     Answer::said(blocks.join("\n"))
 }
 
-/// Machines have units that the fake does not run, and that are asked of all the same.
 fn state(manager: &Manager, units: &[String], property: &str, good: &[&str], code: u8, quiet: bool) -> Answer {
-    const RUN: [&str; 4] = ["dbus.service", "ssh.service", "systemd-journald.service", "cloud-final.service"];
     let mut answer = Answer::default();
     for unit in units {
         let shown = manager.show(unit);
         let value =
             shown.iter().find(|(name, _)| *name == property).map(|(_, value)| value.clone()).unwrap_or_default();
-        let value = if RUN.contains(&unit.as_str()) { good[0].to_owned() } else { value };
+        let value = if IN_IMAGE.contains(&unit.as_str()) { good[0].to_owned() } else { value };
         if !good.contains(&value.as_str()) {
             answer.code = code;
         }

@@ -320,6 +320,24 @@ impl Manager {
         ]
     }
 
+    /// The units that have a file, with its state, or those in one state alone.
+    pub(crate) fn files(&self, state: Option<&str>) -> Vec<(String, String)> {
+        let entries = fs::read_dir(UNITS).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut found: Vec<(String, String)> = names
+            .filter(|name| name.contains('.') && !name.ends_with(".wants"))
+            .map(|name| {
+                let shown = self.show(&name);
+                let state =
+                    shown.into_iter().find(|(property, _)| *property == "UnitFileState").map(|(_, state)| state);
+                (name, state.unwrap_or_default())
+            })
+            .filter(|(_, found)| state.is_none_or(|state| state == found))
+            .collect();
+        found.sort();
+        found
+    }
+
     /// Whether a unit has failed.
     pub(crate) fn is_degraded(&self) -> bool {
         self.lock().values().any(|service| service.state == State::Failed)

@@ -21,6 +21,7 @@ pub(crate) fn run(role: &str, args: &[String]) -> Option<ExitCode> {
         "systemctl" => init::ask(args),
         "journalctl" => init::journalctl(args),
         "cloud-init" => cloud_init::command(args),
+        "cloud-init-per" => cloud_init::per(args),
         "apt-get" => cloud_init::apt_get(args),
         "sshd" if args == ["-t"] => Answer::default(),
         "sshd" => Answer::refused(255, "the fake's ssh server only looks at its configuration: sshd -t"),

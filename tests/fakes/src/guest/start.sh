@@ -36,7 +36,7 @@ if [ ! -e "$m/made" ]; then
   rm -f usr/local/bin/report-* usr/local/bin/reportctl etc/ssh/ssh_host_*
   mkdir -p etc/systemd/system etc/cloud
   [ -s etc/resolv.conf ] || echo 'nameserver 127.0.0.1' >etc/resolv.conf
-  for role in systemctl journalctl cloud-init apt-get sshd; do
+  for role in systemctl journalctl cloud-init cloud-init-per apt-get sshd; do
     rm -f "usr/bin/$role" "usr/sbin/$role"
     printf '#!/bin/sh\nexec /run/fake-machine %s "$@"\n' "$role" >"usr/bin/$role"
     chmod 755 "usr/bin/$role"

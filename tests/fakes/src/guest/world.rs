@@ -231,11 +231,6 @@ impl World {
     pub(crate) fn forget(&self, name: &str, snapshot: &str) -> Result<(), String> {
         remove(&self.layers(name, Some(snapshot)))
     }
-
-    /// Whether cloud-init has come to its end.
-    pub(crate) fn is_initialized(&self, name: &str) -> bool {
-        self.file(name, Path::new("/var/lib/cloud/instance/boot-finished")).is_some_and(|path| path.exists())
-    }
 }
 
 /// Copies a folder as it is, what is removed in it included.

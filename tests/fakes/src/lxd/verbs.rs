@@ -245,12 +245,14 @@ fn image(lxd: &Lxd, mut args: VecDeque<String>) -> Result<String, String> {
             }
             let aliases: Vec<Value> =
                 line.values(&["--alias"]).map(|alias| json!({"name": alias, "description": ""})).collect();
+            let is_disk = |path: &String| path.ends_with(".qcow2") || path.ends_with(".img");
+            let kind = if line.words.iter().take(count).any(is_disk) { "virtual-machine" } else { "container" };
             let print = format!("{:0<64}", format!("{:x}", std::process::id()));
             let _held = lxd.world.lock()?;
             let mut store = Store::open(&lxd.world)?;
             store.put("images", &print, json!({
                 "fingerprint": print, "aliases": aliases, "properties": pairs(line.words.get(count..).unwrap_or_default())?,
-                "type": "container", "size": 1_048_576, "uploaded_at": "2026-01-01T00:00:02Z", "public": false,
+                "type": kind, "size": 1_048_576, "uploaded_at": "2026-01-01T00:00:02Z", "public": false,
                 "cached": false, "auto_update": false, "architecture": "x86_64",
             }));
             store.keep(&lxd.world)?;

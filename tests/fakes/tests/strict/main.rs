@@ -4,6 +4,7 @@
 
 mod clickhouse;
 mod grafana;
+mod machine;
 mod stage;
 mod uptrace;
 
@@ -62,7 +63,12 @@ fn unknown_commands_and_flags_are_refused() {
 
 #[test]
 fn every_fault_is_tried_by_a_test() {
-    let sources = [include_str!("grafana.rs"), include_str!("uptrace.rs"), include_str!("clickhouse.rs")];
+    let sources = [
+        include_str!("grafana.rs"),
+        include_str!("uptrace.rs"),
+        include_str!("clickhouse.rs"),
+        include_str!("machine.rs"),
+    ];
     for (program, fault, _) in reportctl_fakes::FAULTS {
         let quoted = format!("\"{program}/{fault}");
         assert!(sources.iter().any(|source| source.contains(&quoted)), "no test turns on {program}/{fault}");
