@@ -229,9 +229,8 @@ fn add_user(user: &Value) -> Result<(), String> {
         append(LOG, &format!("__init__.py[INFO]: User {name} already exists, skipping."));
     } else {
         let mut argv = vec!["useradd".to_owned(), name.to_owned()];
-        let mut flag = |flag: &str, value: &Value| match value.as_str() {
-            Some(value) => argv.extend([flag.to_owned(), value.to_owned()]),
-            None => {}
+        let mut flag = |flag: &str, value: &Value| {
+            argv.extend(value.as_str().into_iter().flat_map(|value| [flag.to_owned(), value.to_owned()]));
         };
         flag("--comment", &user["gecos"]);
         flag("--home", &user["homedir"]);

@@ -95,10 +95,7 @@ impl Manager {
             return Ok(());
         }
         service.restarts = 0;
-        self.begin(name, service).map_err(|error| {
-            note(name, &error);
-            error
-        })
+        self.begin(name, service).inspect_err(|error| note(name, error))
     }
 
     fn begin(&self, name: &str, service: &mut Service) -> Result<(), String> {

@@ -117,10 +117,8 @@ impl World {
         let mut child = command.spawn().map_err(failed)?;
         let until = Instant::now() + BOUND;
         loop {
-            if let Some(pid) = self.pid(name) {
-                if self.socket(pid).exists() {
-                    return Ok(());
-                }
+            if self.pid(name).is_some_and(|pid| self.socket(pid).exists()) {
+                return Ok(());
             }
             let ended = child.try_wait().map_err(failed)?.is_some();
             if ended || Instant::now() > until {

@@ -356,7 +356,7 @@ fn thing(lxd: &Lxd, kind: &str, mut args: VecDeque<String>) -> Result<String, St
 /// `lxc exec [-n|-T|-nT] NAME -- COMMAND…`: the command takes the place of this process.
 pub(super) fn exec(lxd: &Lxd, args: VecDeque<String>) -> Result<String, String> {
     let at = args.iter().position(|word| word == "--").ok_or("the fake wants `--` before the command")?;
-    let mut before: VecDeque<String> = args.into();
+    let mut before = args;
     let argv: Vec<String> = before.split_off(at + 1).into();
     before.pop_back();
     let line = Line::read(before, &[], &["-n", "-T", "-nT", "-t", "--disable-stdin"])?;
