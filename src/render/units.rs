@@ -9,30 +9,19 @@ use super::native::{Native, View};
 use crate::model::component::ComponentName;
 use crate::model::file::RenderedFile;
 use crate::model::quantity::Span;
-use std::path::{Path, PathBuf};
-
-/// The unit's name, such as `report-redis.service`.
-pub fn unit(component: ComponentName) -> String {
-    format!("report-{component}.service")
-}
-
-/// The system user that a component runs as, which is also its group.
-pub fn user(component: ComponentName) -> String {
-    format!("report-{component}")
-}
-
-/// The file that a unit waits for: without it, it does not start. It holds the unit's variables, the identity
-/// (`REPORTCTL_ID`) and the digest of what it was started with (`REPORTCTL_DIGEST`), and is put in place by its start.
-pub fn variables(component: ComponentName) -> PathBuf {
-    Path::new("/etc/reportctl").join(component.as_str()).join("unit.env")
-}
+use crate::model::unit;
+use std::path::Path;
 
 /// The unit's file. Nothing in it differs between environments with the same stack and the same ports.
 ///
 /// Errors: something in it has no text form.
 pub fn file(view: &View<'_>, component: ComponentName, native: &Native) -> Result<RenderedFile, RenderError> {
-    let path = Path::new("/etc/systemd/system").join(unit(component));
-    Ok(RenderedFile { path, mode: 0o644, text: text(view, component, native)?, owner: Some("root".to_owned()) })
+    Ok(RenderedFile {
+        path: unit::file(component),
+        mode: 0o644,
+        text: text(view, component, native)?,
+        owner: Some("root".to_owned()),
+    })
 }
 
 /// The time between two starts of a component that ends by itself. It is constant, since systemd knows growing ones from
@@ -40,10 +29,10 @@ pub fn file(view: &View<'_>, component: ComponentName, native: &Native) -> Resul
 const RESTART: Span = Span::seconds(2);
 
 fn text(view: &View<'_>, component: ComponentName, native: &Native) -> Result<String, RenderError> {
-    let user = user(component);
-    let variables = specifiers(&variables(component))?;
+    let user = unit::user(component);
+    let variables = specifiers(&unit::variables(component))?;
     let service = &native.service;
-    let needs: String = service.needs.iter().map(|need| format!(" {}", unit(*need))).collect();
+    let needs: String = service.needs.iter().map(|need| format!(" {}", unit::name(*need))).collect();
     let state = specifiers(view.paths.data(component).strip_prefix("/var/lib").unwrap_or(&service.cwd))?;
     let Sandbox { families, outbound, own_code, whole_proc, server } = Sandbox::of(component);
     let mut lines = vec![

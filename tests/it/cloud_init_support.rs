@@ -45,6 +45,7 @@ pub fn in_machine(name: &str) -> Environment {
     let machine = LxdMachine {
         ports: PortPolicy::Free,
         instance: InstanceKind::Container,
+        bake: true,
         pool: None,
         bake: true,
         authorized_keys: Vec::new(),

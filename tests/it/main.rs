@@ -29,6 +29,7 @@ mod planner;
 mod schema;
 mod services;
 mod stage;
+mod units_lxd;
 mod up_down;
 mod usage;
 mod walls;

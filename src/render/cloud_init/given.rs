@@ -6,6 +6,7 @@ use crate::model::component::{ComponentName, Source};
 use crate::model::environment::{self, Environment};
 use crate::model::ids::EnvId;
 use crate::model::paths::Paths;
+use crate::model::unit;
 use crate::render::native::{View, native};
 use crate::render::{RenderError, tree, units};
 use serde::Serialize;
@@ -148,7 +149,7 @@ fn components(
     let (paths, id) = (Paths::system(), EnvId::join(&env.name, "00000000")?);
     let (active, _) = tree::supposed(env, &BTreeMap::new(), &BTreeMap::new());
     let view = View { env, paths: &paths, id: &id, uid: 0, active };
-    let unit = |name| -> Result<Unit, RenderError> {
+    let unit_of = |name| -> Result<Unit, RenderError> {
         let file = units::file(&view, name, &native(&view, name)?)?;
         Ok(Unit { path: file.path.display().to_string(), text: file.text })
     };
@@ -156,9 +157,9 @@ fn components(
     stack
         .map(|component| {
             Ok(Component {
-                user: units::user(component.name),
+                user: unit::user(component.name),
                 home: paths.data(component.name).display().to_string(),
-                unit: if comes(component) { Some(unit(component.name)?) } else { None },
+                unit: if comes(component) { Some(unit_of(component.name)?) } else { None },
             })
         })
         .collect()
