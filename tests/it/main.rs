@@ -18,6 +18,7 @@ mod host;
 mod init;
 mod journal;
 mod kill;
+mod lxd_real;
 mod lxd_support;
 mod model;
 mod mutations;

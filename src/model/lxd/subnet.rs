@@ -42,9 +42,10 @@ impl Subnet {
         self.first & mask(shorter) == other.first & mask(shorter)
     }
 
-    /// Whether it is all addresses that there are: the default route, which is not in anybody's way.
-    pub const fn is_all(self) -> bool {
-        self.prefix == 0
+    /// Whether it is so wide that it says where everything else goes, as a default route does or the two halves that VPNs
+    /// make of one: it is in nobody's way.
+    pub const fn is_wide(self) -> bool {
+        self.prefix < 8
     }
 
     /// The first address that a machine can have, which is the gateway's, with the length of the range: `10.66.3.1/24`.
@@ -89,7 +90,8 @@ mod tests {
         let (Ok(small), Ok(large), Ok(other)) = (small, large, other) else { return assert!(false, "all are ranges") };
         assert!(small.meets(large) && large.meets(small) && small.meets(small) && !small.meets(other));
         assert!(small.holds(Ipv4Addr::new(10, 66, 3, 255)) && !small.holds(Ipv4Addr::new(10, 66, 4, 0)));
-        assert_eq!(range("0.0.0.0/0").map(Subnet::is_all), Ok(true));
+        assert_eq!(range("0.0.0.0/0").map(Subnet::is_wide), Ok(true));
+        assert_eq!(range("10.0.0.0/8").map(Subnet::is_wide), Ok(false));
         for bad in ["", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "fd00::/8", "10.0.0.0/-1"] {
             assert!(range(bad).is_err(), "{bad}");
         }

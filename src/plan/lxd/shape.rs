@@ -8,9 +8,13 @@ use crate::model::lxd::{Devices, LABELS, Profile, Settings, Subnet};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// The first and the number of the second parts of the addresses that are tried: `10.64.0.0` to `10.223.255.0`. Below
-/// and above lie the ranges that companies and their VPNs like best.
-const SECOND: (u32, u32) = (64, 160);
+/// The private ranges (RFC 1918) that are tried, one after the other: the first address and how many ranges of 24 bits. In
+/// the middle of `10.0.0.0/8` first: below and above lie those that companies and their VPNs like best.
+const RANGES: [(Ipv4Addr, u32); 3] = [
+    (Ipv4Addr::new(10, 64, 0, 0), 160 * 256),
+    (Ipv4Addr::new(172, 20, 0, 0), 12 * 256),
+    (Ipv4Addr::new(192, 168, 100, 0), 150),
+];
 
 /// The profile, labels aside.
 pub(super) fn profile(machine: &LxdMachine, pool: &str, network: &str) -> Profile {
@@ -60,19 +64,19 @@ pub(super) fn pool_of(profile: &Profile) -> Option<&String> {
 /// side hardly meet, and a plan that is made again is the same.
 pub(super) fn free_subnet(id: &EnvId, taken: &BTreeSet<Subnet>) -> Option<Subnet> {
     let hash = digest::sha256_hex(id.as_str().as_bytes());
-    let count = SECOND.1 * 256;
-    let start = u32::from_str_radix(hash.get(..8).unwrap_or("0"), 16).unwrap_or(0) % count;
-    (0..count).find_map(|step| {
-        let place = (start + step) % count;
-        let first = (10 << 24) | ((SECOND.0 << 16) + (place << 8));
-        let subnet = Subnet::around(Ipv4Addr::from_bits(first), 24)?;
-        is_free(subnet, taken).then_some(subnet)
+    let start = u32::from_str_radix(hash.get(..8).unwrap_or("0"), 16).unwrap_or(0);
+    RANGES.into_iter().find_map(|(first, count)| {
+        (0..count).find_map(|step| {
+            let place = start.wrapping_add(step) % count;
+            let subnet = Subnet::around(Ipv4Addr::from_bits(first.to_bits() + (place << 8)), 24)?;
+            is_free(subnet, taken).then_some(subnet)
+        })
     })
 }
 
 /// Whether nobody uses any of those addresses, as far as it is known.
 pub(super) fn is_free(subnet: Subnet, taken: &BTreeSet<Subnet>) -> bool {
-    !taken.iter().any(|other| !other.is_all() && other.meets(subnet))
+    !taken.iter().any(|other| !other.is_wide() && other.meets(subnet))
 }
 
 fn settings<const N: usize>(pairs: [(&str, String); N]) -> Settings {

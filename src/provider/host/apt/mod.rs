@@ -5,7 +5,7 @@ mod observe;
 mod policy;
 mod units;
 
-pub use install::{AptError, Install, Settle, install, settle};
+pub use install::{AptError, Install, Settle, install, settle, unlock};
 pub use observe::{observe, parse_candidates, parse_installed, upstream_version};
 pub use policy::observe as observe_policy;
 pub use units::observe as observe_units;
