@@ -47,7 +47,6 @@ pub fn in_machine(name: &str) -> Environment {
         instance: InstanceKind::Container,
         bake: true,
         pool: None,
-        bake: true,
         authorized_keys: Vec::new(),
         blueprint: stack_blueprint(),
     };
