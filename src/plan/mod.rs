@@ -61,8 +61,10 @@ impl Inputs<'_> {
                 }
             }
         }
-        if let MachineState::Lxd(state) = &mut inventory.machine {
-            **state = state.steady();
+        match &mut inventory.machine {
+            MachineState::Lxd(state) => **state = state.steady(),
+            MachineState::Multipass(state) => **state = state.steady(),
+            MachineState::Host => {}
         }
         digest::of(&(goal, self.env, self.paths, self.place, self.facts, inventory, self.id))
     }
