@@ -6,7 +6,6 @@ use super::daemon::{Failure, Request, call, fail};
 use super::qt::Opt;
 use super::setup::Generation;
 use super::state::{Instance, Phase};
-use std::time::Duration;
 
 const CLASH: &str = "Options --working-directory and --no-map-working-directory clash";
 const HINT: &str = "\n\nOptions to the inner command should come after \"--\", like this:\nmultipass exec <instance> -- \
@@ -35,6 +34,8 @@ pub(crate) fn run(client: &Client, args: &[String]) -> Result<(), u8> {
     if instance.phase == Phase::Unknown || client.setup.faults.value("unreachable") == Some(name) {
         return Err(no_ssh(client));
     }
+    let told = cloud_init(client, argv);
+    let argv = told.as_deref().unwrap_or(argv);
     let line = match (folder, mapped.then(|| map(&instance)).flatten()) {
         (Some(folder), _) => format!("cd {} && {}", quote(folder), join(argv)),
         (None, Some(folder)) if argv[0] == "sudo" => {
@@ -44,9 +45,6 @@ pub(crate) fn run(client: &Client, args: &[String]) -> Result<(), u8> {
         (None, Some(folder)) => format!("cd {} && {}", quote(&folder), join(argv)),
         (None, None) => join(argv),
     };
-    if let Some(code) = cloud_init(client, argv) {
-        return if code == 0 { Ok(()) } else { Err(code) };
-    }
     let (_, backend) = client.state("exec")?;
     let command = Command { name, line: &line, argv, input: Input::Own, output: Sink::Own };
     match backend.exec(&command) {
@@ -101,50 +99,49 @@ fn map(instance: &Instance) -> Option<String> {
     })
 }
 
-/// What a fault says of cloud-init: the exit code, where it says something.
-fn cloud_init(client: &Client, argv: &[String]) -> Option<u8> {
-    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-    let at = words.windows(2).position(|two| two == ["cloud-init", "status"])?;
-    if !words[at..].contains(&"json") {
+/// What is run in place of a question for cloud-init's status, where a fault says what that is: the words before it stay, so
+/// that whoever asks through a shell of its own is answered as well.
+fn cloud_init(client: &Client, argv: &[String]) -> Option<Vec<String>> {
+    let at = argv.windows(2).position(|two| two == ["cloud-init", "status"])?;
+    if !argv[at..].iter().any(|word| word == "json" || word == "--format=json") {
         return None;
     }
-    let fault = client.setup.faults.value("cloud-init")?.to_owned();
-    let shown = |status: &str, extended: &str, errors: &str, recoverable: &str| {
-        println!(
+    let fault = client.setup.faults.value("cloud-init")?;
+    let shown = |status: &str, extended: &str, errors: &str, recoverable: &str, code: u8| {
+        let text = format!(
             "{{\n  \"boot_status_code\": \"enabled-by-generator\",\n  \"datasource\": \"nocloud\",\n  \"detail\": \
              \"DataSourceNoCloud [seed=/dev/sr0][dsmode=net]\",\n  \"errors\": {errors},\n  \"extended_status\": \
              \"{extended}\",\n  \"last_update\": \"Tue, 24 Nov 2026 07:08:04 +0000\",\n  \"recoverable_errors\": \
              {recoverable},\n  \"stage\": null,\n  \"status\": \"{status}\"\n}}"
         );
+        format!("printf '%s\\n' {}; exit {code}", quote(&text))
     };
-    match fault.as_str() {
+    let script = match fault {
         "error" => {
             let errors =
                 "[\"('scripts-user', RuntimeError('Runparts: 1 failures (runcmd) in 1 attempted commands'))\"]";
-            shown("error", "error - done", errors, "{}");
-            Some(1)
+            shown("error", "error - done", errors, "{}", 1)
         }
         "degraded" => {
             let text = "{\"WARNING\": [\"Failed at merging in cloud config part from part-001: empty cloud config\"]}";
-            shown("done", "degraded done", "[]", text);
-            Some(2)
+            shown("done", "degraded done", "[]", text, 2)
         }
-        // Longer than anybody waits, and not for ever: nothing may be left of a test.
-        "hang" => {
-            std::thread::sleep(Duration::from_secs(120));
-            Some(1)
-        }
-        // The way in breaks off while the instance is started again; afterwards it is there and done.
+        "hang" => "exec sleep 600".to_owned(),
+        // It breaks off while the instance is started again, and says nothing; afterwards it is as it is.
         "reboot" => {
-            let first = super::state::State::update(&client.setup.home, |state| {
+            let taken = super::state::State::update(&client.setup.home, |state| {
                 let taken = state.turns.entry("cloud-init".to_owned()).or_default();
                 *taken += 1;
-                *taken == 1
+                *taken
             });
-            first.unwrap_or(false).then_some(1)
+            if taken != Ok(1) {
+                return None;
+            }
+            "exit 1".to_owned()
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(argv[..at].iter().cloned().chain(["sh".to_owned(), "-c".to_owned(), script]).collect())
 }
 
 /// Each word quoted on its own.
