@@ -90,6 +90,9 @@ pub fn report(error: &CliError) -> Report {
                 of(ExitCode::NoChecks, &["reportctl smoke --list", &format!("reportctl status -e {env}")]).of_env(env)
             }
             SmokeError::Reach(_) => of(ExitCode::Failed, &["reportctl doctor"]).of_env(env),
+            SmokeError::Way(_) => {
+                of(ExitCode::Failed, &[&format!("reportctl up -e {env}"), "reportctl doctor"]).of_env(env)
+            }
         },
         CliError::SmokeFailed { env, failed: _, evidence, dossier } => {
             let mut report = of(

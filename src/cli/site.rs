@@ -125,7 +125,7 @@ impl<'a> Site<'a> {
     }
 
     /// Where the components' files are.
-    fn place(&self) -> &Paths {
+    pub fn place(&self) -> &Paths {
         self.machine.as_ref().unwrap_or(&self.paths)
     }
 

@@ -106,8 +106,9 @@ pub async fn check(
     let plan = site.plan(Aim::Up, facts, look)?;
     let secrets =
         secrets::load(&site.paths).map_err(|error| CliError::Secrets { env: name(), error: error.to_string() })?;
-    let target = Target::of(site.env.clone(), site.paths.clone(), &plan, &look.inventory, secrets)
-        .map_err(|error| CliError::Target { env: name(), error })?;
+    let target =
+        Target::of(site.env.clone(), site.paths.clone(), site.place().clone(), &plan, &look.inventory, secrets)
+            .map_err(|error| CliError::Target { env: name(), error })?;
     teller.tell(EventKind::ChecksStarted);
     let tell = |result: &CheckResult| teller.tell(finished(result));
     let evidence = smoke::run(site.context, target, selection, options, tell).await;

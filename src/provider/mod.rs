@@ -4,6 +4,7 @@ pub mod cloud_init;
 pub mod host;
 pub mod lxd;
 pub mod multipass;
+pub mod supervisor;
 
 use crate::model::component::PortKey;
 use crate::plan::step::Step;

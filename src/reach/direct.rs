@@ -1,12 +1,14 @@
-//! The way to a component that listens on this host's loopback address.
+//! The way to a component that listens on the loopback address, of this host or of a machine.
 
+use super::guest::Inside;
+use super::query::{Method, Query, Reply, TIMEOUT};
+use super::tunnel::{Tunnel, TunnelError};
 use crate::model::secret::SecretValue;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest that a question may take unless it says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(5);
 /// The most bytes of an answer.
 const LIMIT: usize = 16 << 20;
 
@@ -18,6 +20,20 @@ pub enum ReachError {
     Refused {
         /// The port.
         port: u16,
+    },
+    /// The way into the machine lets nobody through to it: mostly because nobody listens there.
+    #[error("nobody answers on 127.0.0.1:{port} in the machine")]
+    Closed {
+        /// The port, in the machine.
+        port: u16,
+    },
+    /// There is no way into the machine, or none to that port.
+    #[error("no way to 127.0.0.1:{port} in the machine: {cause}")]
+    NoWay {
+        /// The port, in the machine.
+        port: u16,
+        /// The cause.
+        cause: String,
     },
     /// It did not answer in time.
     #[error("{what} did not answer within {}", humantime::format_duration(*.after))]
@@ -45,165 +61,14 @@ pub enum ReachError {
     },
 }
 
-/// What is done to a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Read it.
-    Get,
-    /// Hand something in.
-    Post,
-    /// Put something in its place.
-    Put,
-    /// Remove it.
-    Delete,
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Delete => "DELETE",
-        })
-    }
-}
-
-/// One question over HTTP.
-#[derive(Clone)]
-pub struct Query {
-    method: Method,
-    port: u16,
-    path: String,
-    headers: Vec<(String, String)>,
-    user: Option<(String, SecretValue)>,
-    bearer: Option<SecretValue>,
-    body: Option<(String, Vec<u8>)>,
-    timeout: Duration,
-}
-
-impl Query {
-    /// Reads the page at `path`, from the slash on, behind a port of the loopback address.
-    pub fn get(port: u16, path: impl Into<String>) -> Self {
-        Self::new(Method::Get, port, path)
-    }
-
-    /// Hands `body` in at `path`.
-    pub fn post(port: u16, path: impl Into<String>, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self { body: Some((content_type.to_owned(), body.into())), ..Self::new(Method::Post, port, path) }
-    }
-
-    /// Does something else.
-    pub fn new(method: Method, port: u16, path: impl Into<String>) -> Self {
-        Self {
-            method,
-            port,
-            path: path.into(),
-            headers: Vec::new(),
-            user: None,
-            bearer: None,
-            body: None,
-            timeout: TIMEOUT,
-        }
-    }
-
-    /// Adds a header, which must not hold a secret.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Adds a header that holds a secret between two texts.
-    #[must_use]
-    pub fn secret_header(mut self, name: &str, before: &str, secret: &SecretValue, after: &str) -> Self {
-        self.headers.push((name.to_owned(), format!("{before}{}{after}", secret.expose())));
-        self
-    }
-
-    /// Adds what is handed in.
-    #[must_use]
-    pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        self.body = Some((content_type.to_owned(), body.into()));
-        self
-    }
-
-    /// Logs in with a name and a password.
-    #[must_use]
-    pub fn user(mut self, name: &str, password: &SecretValue) -> Self {
-        self.user = Some((name.to_owned(), password.clone()));
-        self
-    }
-
-    /// Logs in with a bearer token.
-    #[must_use]
-    pub fn bearer(mut self, token: &SecretValue) -> Self {
-        self.bearer = Some(token.clone());
-        self
-    }
-
-    /// Sets the longest that it may take.
-    #[must_use]
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-}
-
-impl fmt::Display for Query {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} http://127.0.0.1:{}{}", self.method, self.port, self.path)
-    }
-}
-
-/// An answer over HTTP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// The status code.
-    pub status: u16,
-    /// The type that the answer says its body has; empty when it says none.
-    pub content_type: String,
-    /// The body; bytes that are no UTF-8 are replaced.
-    pub body: String,
-    /// The cookies that are set, each as `NAME=VALUE; …`.
-    pub cookies: Vec<String>,
-}
-
-impl Reply {
-    /// The body, if the status says that all is well.
-    ///
-    /// Errors: the status and the begin of the body.
-    pub fn ok(self) -> Result<String, String> {
-        if (200..300).contains(&self.status) {
-            return Ok(self.body);
-        }
-        Err(format!("status {}: {}", self.status, begin(&self.body)))
-    }
-
-    /// The body as JSON, if the status says that all is well.
-    ///
-    /// Errors: the status or what is wrong with the body, and its begin.
-    pub fn json(self) -> Result<serde_json::Value, String> {
-        let body = self.ok()?;
-        serde_json::from_str(&body).map_err(|error| format!("the body is no JSON ({error}): {}", begin(&body)))
-    }
-}
-
-/// The first characters of a text, on one line: enough to show what a body is.
-pub fn begin(text: &str) -> String {
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(200) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None if line.is_empty() => "an empty body".to_owned(),
-        None => line,
-    }
-}
-
 /// The way to what listens on the loopback address. No proxy is used, whatever the environment says, and no redirect
 /// is followed, since it could lead elsewhere.
-#[derive(Debug, Clone)]
+///
+/// Ports are those of the place where the components are: only here they become those of a tunnel's near end.
+#[derive(Clone)]
 pub struct Direct {
     http: reqwest::Client,
+    machine: Option<(Arc<Tunnel>, Inside)>,
 }
 
 impl Direct {
@@ -219,7 +84,60 @@ impl Direct {
             .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| ReachError::Broken { what: "HTTP".to_owned(), cause: causes(&error) })?;
-        Ok(Self { http })
+        Ok(Self { http, machine: None })
+    }
+
+    /// The way to what listens in a machine: through its tunnel, and for commands the way inside.
+    #[must_use]
+    pub fn through(self, tunnel: Arc<Tunnel>, inside: &Inside) -> Self {
+        Self { machine: Some((tunnel, inside.clone())), ..self }
+    }
+
+    /// The way into the machine; none where the components are on this host.
+    pub fn inside(&self) -> Option<&Inside> {
+        self.machine.as_ref().map(|(_, inside)| inside)
+    }
+
+    /// The port of this host that leads to `port` of where the components are.
+    ///
+    /// Errors: no way leads there.
+    pub fn local(&self, port: u16) -> Result<u16, ReachError> {
+        let Some((tunnel, _)) = &self.machine else { return Ok(port) };
+        if let Some(cause) = tunnel.trouble() {
+            return Err(ReachError::NoWay { port, cause: format!("the tunnel broke: {cause}") });
+        }
+        let none = || ReachError::NoWay { port, cause: "the tunnel was not opened for it".to_owned() };
+        tunnel.local(port).ok_or_else(none)
+    }
+
+    /// Makes a port of this host be found at the same port of where the components are. None where that is this host. It is so for
+    /// as long as what is returned is held.
+    ///
+    /// Errors: somebody listens on the port there, or no tunnel can be opened.
+    pub async fn back(&self, port: u16) -> Result<Option<Tunnel>, TunnelError> {
+        match &self.machine {
+            Some((tunnel, _)) => tunnel.back(port).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What it means that a connection to `port` was closed before anybody said anything, if it was: a tunnel takes everybody in.
+    pub(super) fn closed(&self, port: u16, cause: &str) -> Option<ReachError> {
+        const CLOSED: [&str; 6] = [
+            "before message completed",
+            "reset by peer",
+            "Broken pipe",
+            "end of file",
+            "Handshake not finished",
+            "without closing handshake",
+        ];
+        let machine = self.machine.as_ref()?;
+        let cause_fits = CLOSED.iter().any(|text| cause.contains(text));
+        match machine.0.trouble() {
+            Some(trouble) => Some(ReachError::NoWay { port, cause: format!("the tunnel broke: {trouble}") }),
+            None if cause_fits => Some(ReachError::Closed { port }),
+            None => None,
+        }
     }
 
     /// Asks once over HTTP. Whatever status comes is an answer.
@@ -237,15 +155,20 @@ impl Direct {
             if error.is_connect() && causes(&error).contains("refused") {
                 return ReachError::Refused { port: query.port };
             }
-            ReachError::Broken { what: query.to_string(), cause: causes(&error) }
+            let cause = causes(&error);
+            let closed = self.closed(query.port, &cause);
+            closed.unwrap_or_else(|| ReachError::Broken { what: query.to_string(), cause })
         };
+        let local = self.local(query.port)?;
         let method = match query.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
             Method::Put => reqwest::Method::PUT,
             Method::Delete => reqwest::Method::DELETE,
         };
-        let mut request = self.http.request(method, format!("http://127.0.0.1:{}{}", query.port, query.path));
+        // Who answers is asked for by the name that it knows itself by, whatever leads there.
+        let mut request = self.http.request(method, format!("http://127.0.0.1:{local}{}", query.path));
+        request = request.header("host", format!("127.0.0.1:{}", query.port));
         for (name, value) in &query.headers {
             request = request.header(name, value);
         }
@@ -285,7 +208,7 @@ impl Direct {
         work: impl FnOnce(&mut redis::Connection) -> redis::RedisResult<T> + Send + 'static,
     ) -> Result<T, ReachError> {
         let login = RedisConnectionInfo::default().set_username(user).set_password(password.expose());
-        redis_session(port, format!("redis at 127.0.0.1:{port} as {user}"), login, work).await
+        self.redis_session(port, format!("redis at 127.0.0.1:{port} as {user}"), login, work).await
     }
 
     /// Talks to Redis without logging in, to see what it refuses; `work` as for [`redis`](Self::redis).
@@ -297,7 +220,44 @@ impl Direct {
         work: impl FnOnce(&mut redis::Connection) -> redis::RedisResult<T> + Send + 'static,
     ) -> Result<T, ReachError> {
         let what = format!("redis at 127.0.0.1:{port} without a login");
-        redis_session(port, what, RedisConnectionInfo::default(), work).await
+        self.redis_session(port, what, RedisConnectionInfo::default(), work).await
+    }
+
+    async fn redis_session<T: Send + 'static>(
+        &self,
+        port: u16,
+        what: String,
+        login: RedisConnectionInfo,
+        work: impl FnOnce(&mut redis::Connection) -> redis::RedisResult<T> + Send + 'static,
+    ) -> Result<T, ReachError> {
+        let broken = |error: redis::RedisError| {
+            let error = redis_error(port, &what, &error);
+            match &error {
+                ReachError::Broken { cause, .. } => self.closed(port, cause).unwrap_or(error),
+                _ => error,
+            }
+        };
+        let address = ConnectionAddr::Tcp("127.0.0.1".to_owned(), self.local(port)?);
+        let info: ConnectionInfo =
+            address.into_connection_info().map_err(broken)?.set_redis_settings(login.set_skip_set_lib_name());
+        let client = redis::Client::open(info).map_err(broken)?;
+        let session = move || {
+            let mut connection = client.get_connection_with_timeout(TIMEOUT)?;
+            connection.set_read_timeout(Some(TIMEOUT))?;
+            connection.set_write_timeout(Some(TIMEOUT))?;
+            work(&mut connection)
+        };
+        match tokio::task::spawn_blocking(session).await {
+            Ok(done) => done.map_err(broken),
+            Err(error) => Err(ReachError::Broken { what, cause: error.to_string() }),
+        }
+    }
+}
+
+impl fmt::Debug for Direct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let machine = self.machine.as_ref().map(|(tunnel, _)| tunnel);
+        f.debug_struct("Direct").field("machine", &machine).finish_non_exhaustive()
     }
 }
 
@@ -306,29 +266,6 @@ impl Direct {
 /// be made at all. Whoever came first has chosen.
 fn workaround_tls_of_others() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-async fn redis_session<T: Send + 'static>(
-    port: u16,
-    what: String,
-    login: RedisConnectionInfo,
-    work: impl FnOnce(&mut redis::Connection) -> redis::RedisResult<T> + Send + 'static,
-) -> Result<T, ReachError> {
-    let broken = |error: redis::RedisError| redis_error(port, &what, &error);
-    let address = ConnectionAddr::Tcp("127.0.0.1".to_owned(), port);
-    let info: ConnectionInfo =
-        address.into_connection_info().map_err(broken)?.set_redis_settings(login.set_skip_set_lib_name());
-    let client = redis::Client::open(info).map_err(broken)?;
-    let session = move || {
-        let mut connection = client.get_connection_with_timeout(TIMEOUT)?;
-        connection.set_read_timeout(Some(TIMEOUT))?;
-        connection.set_write_timeout(Some(TIMEOUT))?;
-        work(&mut connection)
-    };
-    match tokio::task::spawn_blocking(session).await {
-        Ok(done) => done.map_err(broken),
-        Err(error) => Err(ReachError::Broken { what, cause: error.to_string() }),
-    }
 }
 
 /// A Redis error in our words.

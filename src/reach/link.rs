@@ -1,6 +1,7 @@
 //! One-time addresses that let a person in at the requestor.
 
-use super::direct::{Direct, Query, ReachError, begin};
+use super::direct::{Direct, ReachError};
+use super::query::{Query, begin};
 use crate::model::secret::SecretValue;
 use serde::Deserialize;
 

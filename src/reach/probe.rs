@@ -1,6 +1,8 @@
 //! Puts a probe's question, and judges the answer.
 
-use super::direct::{Direct, Query, begin};
+use super::direct::Direct;
+use super::guest::Run;
+use super::query::{Query, begin};
 use crate::context::Context;
 use crate::exec::{self, Command};
 use crate::model::probe::{Body, Probe};
@@ -30,8 +32,18 @@ pub async fn holds(direct: &Direct, context: &Context, secrets: &Secrets, probe:
         }
         Probe::Postgres { port, program } => {
             let argv = [program.as_str(), "--quiet", "--host=127.0.0.1", &format!("--port={port}"), "--timeout=3"];
-            let asked = exec::start(Command::reads(context, argv).deadline(Duration::from_secs(5)).accept(&[0, 1, 2]));
-            match asked.await.map_err(|error| error.to_string())?.code {
+            let longest = Duration::from_secs(5);
+            let code = match direct.inside() {
+                // Its own program is where it is.
+                Some(inside) => {
+                    inside.run(Run::new(argv).deadline(longest)).await.map_err(|error| error.to_string())?.code
+                }
+                None => {
+                    let command = Command::reads(context, argv).deadline(longest).accept(&[0, 1, 2]);
+                    exec::start(command).await.map_err(|error| error.to_string())?.code
+                }
+            };
+            match code {
                 0 => Ok(()),
                 // pg_isready(1)
                 1 => Err("postgresql is starting and takes no login yet".to_owned()),

@@ -1,6 +1,7 @@
 //! A websocket to the requestor, as a page in a browser has it.
 
-use super::direct::{ReachError, begin};
+use super::direct::{Direct, ReachError};
+use super::query::begin;
 use futures_util::StreamExt as _;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -43,7 +44,12 @@ impl Socket {
     /// Opens the one at `path` behind a port of the loopback address, with headers that a browser would send.
     ///
     /// Errors: it is refused, or nobody answers in time.
-    pub async fn open(port: u16, path: &str, headers: &[(&'static str, &str)]) -> Result<Self, SocketError> {
+    pub async fn open(
+        direct: &Direct,
+        port: u16,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, SocketError> {
         let what = format!("GET ws://127.0.0.1:{port}{}", path.split('?').next().unwrap_or(path));
         let broken = |cause: String| ReachError::Broken { what: what.clone(), cause };
         let mut request =
@@ -54,8 +60,9 @@ impl Socket {
             request.headers_mut().insert(*name, value);
         }
         let config = WebSocketConfig::default().max_message_size(Some(LIMIT)).max_frame_size(Some(LIMIT));
+        let local = direct.local(port)?;
         let opening = async {
-            let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(Error::Io)?;
+            let stream = TcpStream::connect(("127.0.0.1", local)).await.map_err(Error::Io)?;
             client_async_with_config(request, stream, Some(config)).await
         };
         match timeout(OPENING, opening).await {
@@ -64,7 +71,10 @@ impl Socket {
             Ok(Err(Error::Io(error))) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 Err(ReachError::Refused { port }.into())
             }
-            Ok(Err(error)) => Err(broken(error.to_string()).into()),
+            Ok(Err(error)) => {
+                let cause = error.to_string();
+                Err(direct.closed(port, &cause).unwrap_or_else(|| broken(cause)).into())
+            }
             Err(_) => Err(ReachError::Late { what, after: OPENING }.into()),
         }
     }

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::model::component::ComponentName;
 use crate::model::quantity::Version;
 use crate::model::secret::SecretValue;
+use crate::provider::supervisor::Supervisor;
 use crate::reach::wait::{self, Pace};
 use crate::reach::{Direct, Query, ReachError, Reply, begin};
 use serde_json::Value;
@@ -53,6 +54,8 @@ pub struct Lab {
     pub target: Target,
     /// The way to the components.
     pub direct: Direct,
+    /// Who looks after their processes.
+    pub supervisor: Supervisor,
     /// How long it is waited for something to become so, beside the scrapes that it needs.
     pub patience: Duration,
 }
@@ -133,7 +136,7 @@ impl Lab {
     pub fn unreached(&self, error: &ReachError) -> Fault {
         let fault = Fault::new(error.to_string(), "an answer");
         match error {
-            ReachError::Refused { .. } => {
+            ReachError::Refused { .. } | ReachError::Closed { .. } | ReachError::NoWay { .. } => {
                 fault.advice(format!("`reportctl status -e {}` shows what runs; {}", self.target.env.name, self.up()))
             }
             _ => fault,

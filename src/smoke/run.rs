@@ -7,6 +7,9 @@ use super::selection::Selection;
 use super::target::Target;
 use crate::context::Context;
 use crate::model::component::ComponentName;
+use crate::provider::supervisor::Supervisor;
+use crate::reach::guest::Inside;
+use crate::reach::machine::{Seen, WayError};
 use crate::reach::{Direct, ReachError};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -49,6 +52,9 @@ pub enum SmokeError {
     /// This host has no means to ask a component.
     #[error(transparent)]
     Reach(#[from] ReachError),
+    /// No way leads into the machine that the components run in.
+    #[error(transparent)]
+    Way(#[from] WayError),
 }
 
 /// Each reason once, with its checks.
@@ -88,7 +94,9 @@ pub async fn run(
         versions: target.active.iter().map(|(name, placed)| (*name, placed.program.version.clone())).collect(),
         checks: Vec::new(),
     };
-    let lab = Arc::new(Lab { context: context.clone(), target, direct: Direct::new()?, patience: options.patience });
+    let (direct, supervisor) = ways(context, &target).await?;
+    let lab = Lab { context: context.clone(), target, direct, supervisor, patience: options.patience };
+    let lab = Arc::new(lab);
     let mut results: Vec<Option<CheckResult>> = Vec::new();
     let (mut quiet, mut disruptive) = (Vec::new(), Vec::new());
     for (place, entry) in entries.into_iter().enumerate() {
@@ -113,6 +121,16 @@ pub async fn run(
     }
     let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Evidence { millis, checks: results.into_iter().flatten().collect(), ..evidence })
+}
+
+/// The way to the components, and who looks after their processes.
+async fn ways(context: &Context, target: &Target) -> Result<(Direct, Supervisor), SmokeError> {
+    let Some((guest, address)) = &target.machine else {
+        return Ok((Direct::new()?, Supervisor::Agent(target.records.clone())));
+    };
+    let seen = Seen { guest, address: *address, records: &target.records };
+    let direct = seen.open(context, &target.secrets, &target.all_ports()).await?;
+    Ok((direct, Supervisor::Systemd(Inside::new(context, guest).mask(&target.secrets))))
 }
 
 /// One line of the evidence to be.

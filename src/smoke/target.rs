@@ -2,6 +2,7 @@
 
 use crate::model::component::{ComponentName, PortKey};
 use crate::model::environment::{self, Environment};
+use crate::model::guest::Guest;
 use crate::model::ids::{EnvId, SecretName};
 use crate::model::inventory::{Inventory, Program};
 use crate::model::paths::Paths;
@@ -10,6 +11,7 @@ use crate::model::secret::Secrets;
 use crate::plan::step::Plan;
 use crate::render::native::{Active, View};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// One environment as it shall be running, and how its parts are reached.
 #[derive(Debug, Clone)]
@@ -18,8 +20,12 @@ pub struct Target {
     pub env: Environment,
     /// Its identity.
     pub id: EnvId,
-    /// Where its files are.
+    /// Where its components' files are.
     pub paths: Paths,
+    /// Where its own records are, on this host.
+    pub records: Paths,
+    /// The machine that its components run in, and its address; none where that is this host.
+    pub machine: Option<(Guest, IpAddr)>,
     /// The user whom its processes run as.
     pub uid: u32,
     /// The components that shall be running.
@@ -51,11 +57,12 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// What `plan` brings up, as `inventory` saw its programs.
+    /// What `plan` brings up, as `inventory` saw its programs. `records` are on this host, and `paths` where the components are.
     ///
     /// Errors: the plan ends before all of it is known, because packages are missing.
     pub fn of(
         env: Environment,
+        records: Paths,
         paths: Paths,
         plan: &Plan,
         inventory: &Inventory,
@@ -74,7 +81,8 @@ impl Target {
             active.insert(name, Placed { program, ports });
         }
         let uid = inventory.host.uid;
-        Ok(Self { env, id: plan.id.clone(), paths, uid, active, skipped: plan.skipped.clone(), secrets })
+        let (id, skipped, machine) = (plan.id.clone(), plan.skipped.clone(), inventory.machine.there());
+        Ok(Self { env, id, paths, records, machine, uid, active, skipped, secrets })
     }
 
     /// What rendering needs to know of it.
@@ -97,6 +105,11 @@ impl Target {
     /// The number of a port, if the component runs and has it.
     pub fn port(&self, name: ComponentName, port: &str) -> Option<u16> {
         self.active.get(&name)?.ports.get(port).copied()
+    }
+
+    /// The number of every port of the components that run.
+    pub(super) fn all_ports(&self) -> Vec<u16> {
+        self.active.values().flat_map(|placed| placed.ports.values().copied()).collect()
     }
 
     /// The name of a component's secret.

@@ -118,7 +118,13 @@ impl<'a> Visitor<'a> {
     pub async fn socket(&self, last: Option<&str>, origin: Option<&str>) -> Result<Socket, SocketError> {
         let own = format!("http://127.0.0.1:{}", self.port);
         let path = last.map_or_else(|| "/api/socket".to_owned(), |last| format!("/api/socket?last_id={last}"));
-        Socket::open(self.port, &path, &[("cookie", &self.cookie), ("origin", origin.unwrap_or(&own))]).await
+        Socket::open(
+            &self.lab.direct,
+            self.port,
+            &path,
+            &[("cookie", &self.cookie), ("origin", origin.unwrap_or(&own))],
+        )
+        .await
     }
 
     /// What the page is told of a report, until its end comes. When the socket ends, or cannot be opened, it is opened again

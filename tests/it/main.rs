@@ -30,6 +30,7 @@ mod planner;
 mod schema;
 mod services;
 mod stage;
+mod tunnel;
 mod units_lxd;
 mod up_down;
 mod usage;

@@ -52,6 +52,8 @@ pub fn target(stage: &Stage) -> Target {
         env: stage.env.clone(),
         id: stage.id.clone(),
         paths: stage.paths.clone(),
+        records: stage.paths.clone(),
+        machine: None,
         uid: stage.uid,
         active: stage.active.iter().map(|(name, active)| (*name, placed(active))).collect(),
         skipped: BTreeMap::new(),

@@ -271,6 +271,21 @@ impl Inside {
         })
     }
 
+    /// Removes a file at once, holding up whoever asks, and says nothing of how it went: for what must be taken away when nobody can
+    /// wait any more.
+    pub fn remove_now(&self, path: &std::path::Path) {
+        let words = match &self.guest {
+            Guest::Lxd(name) => vec!["lxc", "exec", "-nT", name, "--"],
+            Guest::Multipass(name) => vec!["multipass", "exec", "-n", name, "--", "sudo", "-n"],
+        };
+        let path = path.display().to_string();
+        let argv = words.into_iter().chain(["rm", "-f", "--", &path]);
+        let removed = exec::run(&Command::changes(&self.context, argv).deadline(Duration::from_secs(15)));
+        if let Err(error) = removed {
+            tracing::debug!(%error, "left behind in the machine");
+        }
+    }
+
     /// Every plain file in these folders, however deep, in the order of their paths. A folder that is not there holds none.
     ///
     /// Errors: as [`Inside::check`], or they hold more than 64 MiB.

@@ -22,13 +22,18 @@ pub async fn arrives(lab: &Lab) -> Verdict {
     let run = lab.random(8)?;
     // Whoever listens has the file: another smoke test cannot have both.
     let mut receiver = listen(lab).await?;
+    // Where Alertmanager is in a machine, that port is there, and leads here for the time of the check.
+    let port = lab.port(Alertmanager, "smoke")?;
+    let _back = lab.direct.back(port).await.map_err(|error| {
+        Fault::new(error.to_string(), "a way from the machine to where the notification is waited for")
+    })?;
     let begun = Instant::now();
-    let file = Figure::write(&lab.target.view().textfile(), FILE, &format!("{METRIC}{{run=\"{run}\"}}"))?;
+    let file = Figure::write(lab, FILE, &format!("{METRIC}{{run=\"{run}\"}}")).await?;
     notified(lab, &mut receiver, &run, "firing").await?;
     let fired = begun.elapsed();
     let taken_away = Instant::now();
     let left_behind = file.left_behind;
-    file.remove()?;
+    file.remove().await?;
     notified(lab, &mut receiver, &run, "resolved").await?;
     let seconds = |span: Duration| format!("{:.1} s", span.as_secs_f64());
     let earlier = if left_behind { "; what an earlier test had left behind was removed" } else { "" };

@@ -2,14 +2,10 @@
 
 use super::reports::{SYSTEM_CHECK, document, finished_once};
 use super::requestor::USER;
-use crate::exec;
 use crate::model::component::ComponentName::{self, Redis, Requestor, Runner};
-use crate::model::inventory::ServiceStatus;
-use crate::provider::host::agent::Client;
 use crate::reach::wait::Verdict as Look;
 use crate::smoke::lab::{Fault, Lab, Verdict};
 use crate::smoke::visitor::{Asked, Visitor};
-use rustix::process::Signal;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -64,16 +60,10 @@ async fn runs(lab: &Lab, visitor: &Visitor<'_>, asked: &Asked, attempt: u64) -> 
     lab.wait("a worker takes the report", &format!("attempt {attempt} runs"), 2, look, judge).await.map(drop)
 }
 
-/// Kills a component's processes, which its agent starts again.
+/// Kills a component's processes, which whoever looks after them starts again.
 async fn kill(lab: &Lab, name: ComponentName) -> Result<(), Fault> {
-    let wrong = |why: String| Fault::new(format!("{name} cannot be killed: {why}"), "a process that runs");
-    let services = Client::new(&lab.target.paths).status().await.map_err(|error| wrong(error.to_string()))?;
-    match services.get(&name).map(|service| &service.status) {
-        Some(ServiceStatus::Running { pid }) => {
-            exec::signal_group(*pid, Signal::KILL).map_err(|error| wrong(error.to_string()))
-        }
-        other => Err(wrong(format!("{other:?}"))),
-    }
+    let killed = lab.supervisor.kill(name).await;
+    killed.map_err(|error| Fault::new(format!("{name} cannot be killed: {error}"), "a process that runs"))
 }
 
 /// How many entries of the report the user's log has, of which exactly one must be its end: whoever opens the page anew
@@ -99,10 +89,9 @@ async fn log(lab: &Lab, visitor: &Visitor<'_>, asked: &Asked) -> Result<usize, F
 
 /// Waits until a component runs, for the checks that come after this one.
 async fn back(lab: &Lab, name: ComponentName) -> Result<(), Fault> {
-    let client = Client::new(&lab.target.paths);
     let look = || async {
-        let services = client.status().await.map_err(|error| error.to_string())?;
-        Ok(services.get(&name).is_some_and(|service| matches!(service.status, ServiceStatus::Running { .. })))
+        let running = lab.supervisor.running(name).await;
+        running.map(|pid| pid.is_some()).map_err(|error| error.to_string())
     };
     let judge = |runs: &bool| if *runs { Look::Good } else { Look::NotYet(format!("{name} does not run")) };
     lab.wait("everything runs again", &format!("{name} runs"), 0, look, judge).await.map(drop)

@@ -4,12 +4,17 @@ use crate::exec::{self, Command, ExecError};
 use crate::fs;
 use crate::model::component::ComponentName::Postgresql;
 use crate::model::secret::SecretValue;
+use crate::reach::guest::{Inside, Run};
 use crate::smoke::lab::{Fault, Lab, Verdict};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Who is logged in, where, and at which server.
 const WHO: &str = "SELECT current_user || ' ' || current_database() || ' ' || current_setting('server_version')";
+
+/// Runs `PSQL ARGUMENT...` with the password file that comes by standard input, which only root can read and which is gone at the end.
+const PSQL: &str = "p=$1; shift; [ -x \"$p\" ] || p=psql; umask 077; f=$(mktemp /run/reportctl-pgpass.XXXXXXXXXX) || exit 1; \
+     trap 'rm -f \"$f\"' EXIT; cat >\"$f\"; PGPASSFILE=$f PGCONNECT_TIMEOUT=5 \"$p\" \"$@\"";
 
 /// The role logs in to its database.
 pub async fn answers(lab: &Lab) -> Verdict {
@@ -42,9 +47,9 @@ pub async fn refuses_strangers(lab: &Lab) -> Verdict {
 /// Errors: psql cannot be run.
 async fn login(lab: &Lab, password: &SecretValue) -> Result<Result<String, String>, Fault> {
     let port = lab.port(Postgresql, "postgres")?;
-    let file = PasswordFile::write(lab, port, password)?;
-    let argv = [
-        psql(lab),
+    // Our secrets have none of the characters that mean something in this file.
+    let line = format!("127.0.0.1:{port}:uptrace:uptrace:{}\n", password.expose());
+    let arguments = [
         "--no-psqlrc".to_owned(),
         "--no-password".to_owned(),
         "--quiet".to_owned(),
@@ -56,6 +61,11 @@ async fn login(lab: &Lab, password: &SecretValue) -> Result<Result<String, Strin
         "--dbname=uptrace".to_owned(),
         format!("--command={WHO}"),
     ];
+    if let Some(inside) = lab.direct.inside() {
+        return login_inside(lab, inside, line, &arguments).await;
+    }
+    let file = PasswordFile::write(lab, &line)?;
+    let argv = std::iter::once(psql(lab)).chain(arguments);
     let env = [("PGPASSFILE", file.0.display().to_string()), ("PGCONNECT_TIMEOUT", "5".to_owned())];
     let command =
         Command::reads(&lab.context, argv).env(env).deadline(Duration::from_secs(15)).mask(&lab.target.secrets);
@@ -66,10 +76,28 @@ async fn login(lab: &Lab, password: &SecretValue) -> Result<Result<String, Strin
     }
 }
 
+/// The same in a machine, where psql and the server are. The line with the password comes by standard input.
+async fn login_inside(
+    lab: &Lab,
+    inside: &Inside,
+    line: String,
+    arguments: &[String],
+) -> Result<Result<String, String>, Fault> {
+    let beside = server(lab).with_file_name("psql").display().to_string();
+    let words = ["sh", "-c", PSQL, "sh", &beside].map(str::to_owned);
+    let run =
+        Run::new(words.into_iter().chain(arguments.iter().cloned())).stdin(line).deadline(Duration::from_secs(15));
+    let output = inside.run(run).await.map_err(|error| Fault::new(error.to_string(), "an answer of psql"))?;
+    Ok(if output.code == 0 { Ok(output.stdout.trim().to_owned()) } else { Err(output.stderr.trim().to_owned()) })
+}
+
+fn server(lab: &Lab) -> PathBuf {
+    lab.target.active.get(&Postgresql).map(|placed| placed.program.path.clone()).unwrap_or_default()
+}
+
 /// The client of the server's own version where it is there, else the one on the search path.
 fn psql(lab: &Lab) -> String {
-    let server = lab.target.active.get(&Postgresql).map(|placed| placed.program.path.clone()).unwrap_or_default();
-    let beside = server.with_file_name("psql");
+    let beside = server(lab).with_file_name("psql");
     if fs::observe_meta(&beside).present().is_some() { beside.display().to_string() } else { "psql".to_owned() }
 }
 
@@ -77,13 +105,11 @@ fn psql(lab: &Lab) -> String {
 struct PasswordFile(PathBuf);
 
 impl PasswordFile {
-    fn write(lab: &Lab, port: u16, password: &SecretValue) -> Result<Self, Fault> {
+    fn write(lab: &Lab, line: &str) -> Result<Self, Fault> {
         let cannot = |error: fs::FsError| Fault::new(error.to_string(), "a file that only psql and we read");
-        let folder = lab.target.paths.smoke();
+        let folder = lab.target.records.smoke();
         fs::ensure_dir(&folder, 0o700).map_err(cannot)?;
         let file = Self(folder.join(format!("pgpass-{}", lab.random(8)?)));
-        // Our secrets have none of the characters that mean something in this file.
-        let line = format!("127.0.0.1:{port}:uptrace:uptrace:{}\n", password.expose());
         fs::replace(&file.0, line.as_bytes(), 0o600).map_err(cannot)?;
         Ok(file)
     }

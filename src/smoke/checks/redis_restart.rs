@@ -2,7 +2,6 @@
 
 use super::redis::info;
 use crate::model::component::ComponentName::Redis;
-use crate::provider::host::agent::Client;
 use crate::reach::wait::Verdict as Look;
 use crate::render::native::native;
 use crate::smoke::lab::{Fault, Lab, Verdict};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 /// A key that nobody took away goes away by itself: seconds.
 const LIFETIME: u64 = 600;
 
-/// Writes two keys in one transaction, has the agent start Redis anew, and reads the second. A transaction is what a script
+/// Writes two keys in one transaction, has Redis started anew, and reads the second. A transaction is what a script
 /// leaves in Redis's file too, and is read back in another way than a single command.
 pub async fn keeps_data(lab: &Lab) -> Verdict {
     let (key, value) = (format!("smoke:{}", lab.random(8)?), lab.random(32)?);
@@ -58,23 +57,12 @@ async fn run_id(lab: &Lab) -> Result<String, Fault> {
     id.ok_or_else(|| Fault::new("INFO tells no run_id", "the identity of this start"))
 }
 
-/// Has the agent replace Redis by one that differs in a variable which nobody reads, and that one by Redis exactly as it
-/// was.
-///
-/// The agent stops and starts within one request. So Redis runs whatever becomes of us in between; were it stopped by one
-/// request and started by another, it could stay down.
+/// Has whoever looks after Redis stop it in order and start it anew, exactly as it was.
 async fn restart(lab: &Lab) -> Result<(), Fault> {
     let ours =
         native(&lab.target.view(), Redis).map_err(|error| Fault::new(error.to_string(), "how Redis is started"))?;
-    let (client, spec) = (Client::new(&lab.target.paths), ours.service);
-    let longest = spec.stop_timeout.duration() + Duration::from_secs(10);
-    let mut other = spec.clone();
-    other.env.insert("REPORTCTL_RESTART".to_owned(), lab.random(8)?);
-    let replaced = client.apply(vec![other], false, longest).await;
-    let back = client.apply(vec![spec], false, longest).await;
-    replaced
-        .and(back)
-        .map_err(|error| Fault::new(error.to_string(), "the agent stops Redis and starts it anew").advice(lab.up()))
+    let restarted = lab.supervisor.restart(&ours.service, &lab.random(8)?).await;
+    restarted.map_err(|error| Fault::new(error.to_string(), "Redis stops and is started anew").advice(lab.up()))
 }
 
 /// The value of the key, once another Redis than before answers.

@@ -57,7 +57,8 @@ pub async fn refuses_strangers(lab: &Lab) -> Verdict {
             return Err(Fault::new(seen, "status 401 or 403: it is refused"));
         }
     }
-    let stranger = Socket::open(port, "/api/socket", &[("origin", &format!("http://127.0.0.1:{port}"))]).await;
+    let stranger =
+        Socket::open(&lab.direct, port, "/api/socket", &[("origin", &format!("http://127.0.0.1:{port}"))]).await;
     refused(stranger, "a websocket without a session")?;
     let visitor = Visitor::enter(lab, USER).await?;
     // A page of somebody else in the browser of somebody who is signed in.

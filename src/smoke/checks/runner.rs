@@ -63,11 +63,11 @@ pub async fn scales(lab: &Lab) -> Verdict {
     let (run, before) = (lab.random(8)?, Scale::of(lab).await?);
     let (asked, begun) = (before.workers + 2.0, Instant::now());
     let series = format!("{METRIC}{{run=\"{run}\", workers=\"{asked}\"}}");
-    let figure = Figure::write(&lab.target.view().textfile(), FILE, &series)?;
+    let figure = Figure::write(lab, FILE, &series).await?;
     let more = |scale: &Scale| scale.workers >= asked && scale.asked_for > before.asked_for;
     let up = reached(lab, &format!("an alert asks for {asked} workers"), "an alert makes them more", more).await?;
     let (rose, begun_down) = (begun.elapsed(), Instant::now());
-    figure.remove()?;
+    figure.remove().await?;
     let fewer = |scale: &Scale| scale.workers < asked && scale.given_up > up.given_up;
     let down = reached(lab, "the alert has ended", "its end makes them fewer", fewer).await?;
     Ok(format!(
