@@ -5,6 +5,8 @@
 mod clickhouse;
 mod grafana;
 mod machine;
+mod multipass;
+mod multipass_words;
 mod stage;
 mod uptrace;
 
