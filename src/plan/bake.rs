@@ -7,7 +7,7 @@
 mod action;
 pub mod recipe;
 
-pub use action::ImageAction;
+pub use action::{IDLE, ImageAction, cleaned, properties};
 
 use super::Inputs;
 use super::draft::Draft;

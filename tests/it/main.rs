@@ -15,6 +15,7 @@ mod fakes;
 mod fakes_rendered;
 mod guest;
 mod host;
+mod image_lxd;
 mod init;
 mod journal;
 mod kill;

@@ -84,7 +84,7 @@ impl ImageAction {
             Self::EnsureBase { release, digest, cache } => base(release, digest, cache),
             Self::Copy { from, copy, id } => {
                 let label = format!("user.reportctl.id={id}");
-                vec![format!("lxc copy {from}/{SNAPSHOT} {copy} --instance-only --config {label}")]
+                vec![format!("lxc copy {from}/{SNAPSHOT} {copy} --config {label}")]
             }
             Self::Clean { copy, marker, .. } => {
                 let removes = cleaned(marker).into_iter().map(|words| in_copy(copy, words));

@@ -4,6 +4,7 @@
 //! just before; what is made carries it from its first moment on, since the labels are in the call that makes it.
 
 mod answer;
+pub mod bake;
 mod create;
 mod daemon;
 mod delete;
