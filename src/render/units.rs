@@ -36,7 +36,7 @@ fn text(view: &View<'_>, component: ComponentName, native: &Native) -> Result<St
     let state = specifiers(view.paths.data(component).strip_prefix("/var/lib").unwrap_or(&service.cwd))?;
     let Sandbox { families, outbound, own_code, whole_proc, server } = Sandbox::of(component);
     let mut lines = vec![
-        "# Made by reportctl: the next `reportctl up` overwrites what is changed here.".to_owned(),
+        "# Made by reportctl, which overwrites changes.".to_owned(),
         "[Unit]".to_owned(),
         format!("Description={}", component.purpose().trim_end_matches('.')),
         format!("After=network.target{needs}"),

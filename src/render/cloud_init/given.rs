@@ -125,6 +125,7 @@ impl Given {
             Source::Program { .. } | Source::Ours { .. } => None,
         });
         let asks = blueprint.cloud_init.inputs.get("repositories") == Some(&Input::Flag(true));
+        let is_ours = |name: ComponentName| matches!(name.source(), Source::Ours { .. });
         let offers = |name: ComponentName| repository(name).filter(|_| asks);
         Ok(Self {
             inputs: blueprint.cloud_init.inputs.clone(),
@@ -132,7 +133,7 @@ impl Given {
             keys: keys.to_vec(),
             packages: BASE_PACKAGES.into_iter().chain(wanted).map(str::to_owned).collect(),
             masks: FURTHER_UNITS.into_iter().chain(units).map(str::to_owned).collect(),
-            components: components(env, |component| component.required || offers(component.name).is_some())?,
+            components: components(env, |it| it.required || is_ours(it.name) || offers(it.name).is_some())?,
             repositories: stack.keys().filter_map(|name| offers(*name)).collect(),
             tunnel: Tunnel { user: TUNNEL_USER, home: TUNNEL_HOME },
             marker: Mark { path: MARKER, digest: String::new() },
