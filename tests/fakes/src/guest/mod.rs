@@ -4,6 +4,8 @@
 mod cloud_init;
 mod init;
 mod manager;
+mod mux;
+mod ssh;
 mod unit;
 pub(crate) mod world;
 
@@ -13,6 +15,9 @@ use std::process::ExitCode;
 
 /// Does what the program of that name does in a machine. None: there is none of that name.
 pub(crate) fn run(role: &str, args: &[String]) -> Option<ExitCode> {
+    if role == "ssh" {
+        return Some(ssh::client(args));
+    }
     let answer = match role {
         "init" => match args {
             [alive] => init::run(Path::new(alive)).map_or_else(|why| Answer::refused(1, why), |()| Answer::default()),

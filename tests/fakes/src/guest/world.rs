@@ -129,6 +129,22 @@ impl World {
         }
     }
 
+    /// Gives a machine that runs an address that this host reaches it at: two ends of a cable.
+    pub(crate) fn connect(&self, name: &str, address: IpAddr, gateway: &str) -> Result<(), String> {
+        let pid = self.pid(name).ok_or("Instance is not running")?.as_raw_nonzero().to_string();
+        let cable = format!("fk{pid}");
+        let ip = |words: &[&str]| run(Command::new("ip").args(words));
+        ip(&["link", "add", &cable, "type", "veth", "peer", "name", "eth0", "netns", &pid])?;
+        ip(&["address", "add", &format!("{gateway}/32"), "dev", &cable])?;
+        ip(&["link", "set", &cable, "up"])?;
+        ip(&["route", "add", &format!("{address}/32"), "dev", &cable])?;
+        let inside =
+            |words: &[&str]| run(Command::new("nsenter").args(["--target", &pid, "--net", "--", "ip"]).args(words));
+        inside(&["address", "add", &format!("{address}/24"), "dev", "eth0"])?;
+        inside(&["link", "set", "eth0", "up"])?;
+        inside(&["route", "add", "default", "via", gateway])
+    }
+
     fn socket(&self, pid: Pid) -> PathBuf {
         self.within(pid, Path::new("/run/systemd/fake"))
     }

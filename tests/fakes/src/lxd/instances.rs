@@ -24,7 +24,7 @@ pub(super) fn state(lxd: &Lxd, store: &Store, instance: &Value) -> Value {
     });
     if !agent_is_up(lxd, instance) {
         network = Value::Null;
-    } else if let Some(address) = lease(lxd, store, instance) {
+    } else if let Some((address, _)) = lease(lxd, store, instance) {
         network["eth0"] = json!({
             "addresses": [{"family": "inet", "address": address.to_string(), "netmask": "24", "scope": "global"}],
             "hwaddr": "00:16:3e:00:00:01", "host_name": "vethfake", "mtu": 1500, "state": "up", "type": "broadcast",
@@ -39,8 +39,8 @@ pub(super) fn state(lxd: &Lxd, store: &Store, instance: &Value) -> Value {
     })
 }
 
-/// The address that it was given.
-pub(super) fn lease(lxd: &Lxd, store: &Store, instance: &Value) -> Option<std::net::IpAddr> {
+/// The address that it is given, and that of this host's end.
+fn lease(lxd: &Lxd, store: &Store, instance: &Value) -> Option<(std::net::IpAddr, String)> {
     if lxd.faults.on("no-lease") {
         return None;
     }
@@ -48,7 +48,8 @@ pub(super) fn lease(lxd: &Lxd, store: &Store, instance: &Value) -> Option<std::n
     let nic = devices.values().find(|device| device["type"] == "nic")?;
     let network = store.get("networks", nic["network"].as_str()?)?;
     let place = config.get("volatile.fake.place")?.as_str()?.parse().ok()?;
-    address(network["config"]["ipv4.address"].as_str()?, place)
+    let gateway = network["config"]["ipv4.address"].as_str()?;
+    Some((address(gateway, place)?, gateway.split('/').next()?.to_owned()))
 }
 
 /// A container takes commands at once. A virtual machine takes them when its agent runs, a moment after it was started.
@@ -222,6 +223,10 @@ fn start(lxd: &Lxd, store: &mut Store, name: &str, instance: &Value) -> Result<(
         lxd.world.seed(name, &Seed { instance_id: name, user_data: text })?;
     }
     lxd.world.start(name)?;
+    let instance = store.get("instances", name).unwrap_or(instance);
+    if let Some((address, gateway)) = lease(lxd, store, instance) {
+        lxd.world.connect(name, address, &gateway)?;
+    }
     if let Some(config) = store.change("instances", name).and_then(|one| one["config"].as_object_mut()) {
         config.remove("volatile.apply_template");
         config.insert("volatile.fake.started".to_owned(), json!(now().to_string()));

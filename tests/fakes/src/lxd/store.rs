@@ -2,6 +2,7 @@
 
 use crate::guest::world::World;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 use std::fs;
 
 /// Kinds of things, as they are called in the paths of LXD's interface.
@@ -20,7 +21,7 @@ impl Store {
             Ok(text) => {
                 Ok(Self { all: serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))? })
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self { all: fresh() }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self { all: fresh(&bridge(world)) }),
             Err(error) => Err(format!("{}: {error}", path.display())),
         }
     }
@@ -103,8 +104,14 @@ impl Store {
     }
 }
 
+/// Fakes side by side do not meet: each folder has addresses of its own, beyond those that this project chooses.
+fn bridge(world: &World) -> String {
+    let digest = Sha256::digest(world.at("").as_os_str().as_encoded_bytes());
+    format!("10.{}.{}.1/24", 230 + digest[0] % 20, digest[1])
+}
+
 /// As `lxd init --auto` leaves it, with one image that was imported.
-fn fresh() -> Value {
+fn fresh(bridge: &str) -> Value {
     let alias = crate::variable("FAKE_LXD_IMAGE").unwrap_or_else(|| "report-test".to_owned());
     let fingerprint = "f".repeat(64);
     json!({
@@ -127,7 +134,7 @@ fn fresh() -> Value {
         }},
         "networks": {"lxdbr0": {
             "name": "lxdbr0", "type": "bridge", "managed": true, "status": "Created", "description": "",
-            "config": {"ipv4.address": "10.250.250.1/24", "ipv4.nat": "true", "ipv6.address": "none"},
+            "config": {"ipv4.address": bridge, "ipv4.nat": "true", "ipv6.address": "none"},
         }},
         "storage-pools": {"default": {
             "name": "default", "driver": "dir", "status": "Created", "description": "",

@@ -232,7 +232,7 @@ fn faults_of_lxd() {
     place.launch("#cloud-config\n{}\n");
     let address =
         |place: &Place| place.query("/1.0/instances/m/state")["network"]["eth0"]["addresses"][0]["address"].clone();
-    assert_eq!(address(&place), "10.250.250.2");
+    assert!(address(&place).as_str().is_some_and(|address| address.ends_with(".2")));
     place.fault = "lxd/no-lease";
     assert_eq!(address(&place), Value::Null);
     place.fault = "lxd/exec-lost=/root/mark";
