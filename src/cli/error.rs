@@ -120,6 +120,15 @@ pub enum CliError {
     /// A step failed.
     #[error("{}", .0.failure.cause)]
     Step(Box<StepError>),
+    /// A flag is about images of LXD, and the environment's machine is not made by it.
+    #[error("{env} has no machine of LXD, so there is no image that --no-bake could be about")]
+    NotBaked {
+        /// The environment.
+        env: EnvName,
+    },
+    /// LXD did not do something that belongs to no environment.
+    #[error("{0}")]
+    Lxd(Box<Failure>),
     /// The run could not be performed, or not to its end.
     #[error(transparent)]
     Engine(#[from] EngineError),

@@ -50,6 +50,13 @@ pub fn report(error: &CliError) -> Report {
         }
         CliError::Declined { verb } => of(ExitCode::Failed, &[&format!("reportctl {verb}")]),
         CliError::Step(step) => step_failed(step),
+        CliError::NotBaked { env } => of(ExitCode::Usage, &[&format!("reportctl up -e {env}")]).of_env(env),
+        CliError::Lxd(failure) => {
+            let advice = failure.advice.as_deref().unwrap_or("reportctl doctor");
+            let mut report = of(code_of(&failure.kind), &[advice]);
+            report.observed.clone_from(&failure.observed);
+            report
+        }
         CliError::Engine(EngineError::Journal(error)) | CliError::Journal(error) => journal(error, of),
         CliError::Engine(EngineError::Plan(_)) => of(ExitCode::Bug, &["reportctl explain 70"]),
         CliError::Interrupted { env, verb, terminated, reclaim } => {
@@ -129,16 +136,20 @@ pub fn report(error: &CliError) -> Report {
     }
 }
 
-/// A failed step, with all that is known of it.
-fn step_failed(failed: &StepError) -> Report {
-    let StepError { env, verb, step, failure, others, not_begun, dossier: _ } = failed;
-    let Failure { kind, cause, observed, expected, advice, evidence: _ } = failure;
-    let code = match kind {
+const fn code_of(kind: &FailureKind) -> ExitCode {
+    match kind {
         FailureKind::Failed | FailureKind::PortTaken(_) => ExitCode::DeployFailed,
         FailureKind::Precondition => ExitCode::Precondition,
         FailureKind::Timeout | FailureKind::Stall => ExitCode::Timeout,
         FailureKind::ForeignTool => ExitCode::ForeignTool,
-    };
+    }
+}
+
+/// A failed step, with all that is known of it.
+fn step_failed(failed: &StepError) -> Report {
+    let StepError { env, verb, step, failure, others, not_begun, dossier: _ } = failed;
+    let Failure { kind, cause, observed, expected, advice, evidence: _ } = failure;
+    let code = code_of(kind);
     let mut cause = cause.clone();
     for (step, other) in others {
         cause.push_str(&format!("\n{step}: {other}"));

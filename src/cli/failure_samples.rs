@@ -133,6 +133,11 @@ fn others() -> Vec<CliError> {
         CliError::UnknownCheck(Selection::parse(&["promethus"]).unwrap_err()),
         CliError::Smoke { env: env(), error: none },
         CliError::Fs(fs_error()),
+        CliError::NotBaked { env: env() },
+        CliError::Lxd(Box::new(
+            Failure::new(FailureKind::Precondition, "LXD's images cannot be seen")
+                .advice("sudo usermod -aG lxd \"$USER\""),
+        )),
         CliError::Output("No space left on device".to_owned()),
         CliError::Host("cannot start threads".to_owned()),
         CliError::Bug("this cannot be".to_owned()),

@@ -2,6 +2,7 @@
 
 mod agent;
 mod args;
+mod bake;
 mod blueprint;
 mod completion;
 mod doctor;
@@ -21,6 +22,7 @@ mod open;
 mod plan;
 mod queue;
 mod render;
+mod reset;
 mod run;
 mod schema;
 mod settings;
@@ -68,6 +70,7 @@ enum Verb {
     Plan(plan::PlanArgs),
     #[command(visible_alias = "apply")]
     Up(up::UpArgs),
+    Reset(reset::ResetArgs),
     #[command(visible_alias = "destroy")]
     Down(down::DownArgs),
     Status(status::StatusArgs),
@@ -79,6 +82,7 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     Env(env::EnvArgs),
     Blueprint(blueprint::BlueprintArgs),
+    Bake(bake::BakeArgs),
     #[command(hide = true)]
     Agent(agent::AgentArgs),
     Explain(explain::ExplainArgs),
@@ -108,6 +112,7 @@ impl Verb {
             | Self::Blueprint(_)
             | Self::Plan(_)
             | Self::Up(_)
+            | Self::Reset(_)
             | Self::Down(_)
             | Self::Smoke(_)
             | Self::Logs(_)
@@ -118,6 +123,7 @@ impl Verb {
             | Self::Status(_)
             | Self::Doctor(_) => Place::Project,
             Self::Schema(_)
+            | Self::Bake(_)
             | Self::Agent(_)
             | Self::Explain(_)
             | Self::Completion(_)
@@ -211,6 +217,7 @@ fn given(verb: &Verb) -> Given {
         }
         Verb::Plan(args) => args.shared.clone().into(),
         Verb::Up(args) => args.shared.clone().into(),
+        Verb::Reset(args) => args.shared.clone().into(),
         Verb::Down(args) => args.shared.clone().into(),
         Verb::Smoke(args) => args.shared.clone().into(),
         Verb::Logs(args) => args.shared.clone().into(),
@@ -223,6 +230,10 @@ fn given(verb: &Verb) -> Given {
         Verb::Blueprint(blueprint::BlueprintArgs { verb }) => match verb {
             blueprint::BlueprintVerb::List(args) => args.shared.clone().into(),
             blueprint::BlueprintVerb::Show(args) => args.shared.clone().into(),
+        },
+        Verb::Bake(bake::BakeArgs { verb }) => match verb {
+            bake::BakeVerb::List(args) => args.shared.clone().into(),
+            bake::BakeVerb::Prune(args) => args.given(),
         },
         Verb::Agent(args) => args.shared.clone().into(),
         Verb::Explain(args) => args.shared.clone().into(),
@@ -240,6 +251,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Render(args) => render::run(args, session),
         Verb::Plan(args) => plan::run(args, session),
         Verb::Up(args) => up::run(args, session),
+        Verb::Reset(args) => reset::run(args, session),
         Verb::Down(args) => down::run(args, session),
         Verb::Smoke(args) => smoke::run(args, session),
         Verb::Logs(args) => logs::run(args, session),
@@ -252,6 +264,10 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Blueprint(blueprint::BlueprintArgs { verb }) => match verb {
             blueprint::BlueprintVerb::List(args) => blueprint::list(args, session),
             blueprint::BlueprintVerb::Show(args) => blueprint::show(args, session),
+        },
+        Verb::Bake(bake::BakeArgs { verb }) => match verb {
+            bake::BakeVerb::List(args) => bake::list(args, session),
+            bake::BakeVerb::Prune(args) => bake::prune(args, session),
         },
         Verb::Agent(args) => agent::run(args, session),
         Verb::Explain(args) => explain::run(args, session),

@@ -149,6 +149,7 @@ impl<'s, 'a> Run<'s, 'a> {
     pub async fn perform(&mut self, memory: &Memory, plan: Plan) -> Result<(), CliError> {
         let verb = match self.aim {
             Aim::Up => Verb::Up,
+            Aim::Reset => Verb::Reset,
             Aim::Down { .. } => Verb::Down,
         };
         let opening = Opening {
@@ -170,7 +171,9 @@ impl<'s, 'a> Run<'s, 'a> {
             parallel: NonZeroUsize::new(self.settings.parallel).unwrap_or(NonZeroUsize::MIN),
             interrupt: self.listener.interrupt.clone(),
         };
-        let mut planner = Again { site: self.site, id: &self.id, aim: self.aim };
+        // The machine is put back once. From then on it is brought up.
+        let aim = if self.aim == Aim::Reset { Aim::Up } else { self.aim };
+        let mut planner = Again { site: self.site, id: &self.id, aim };
         let reclaim = self.site.reclaim(&self.id);
         let result = engine.converge(plan, &mut planner, &mut log, &reclaim).await;
         self.judge(result)
@@ -243,6 +246,7 @@ impl<'s, 'a> Run<'s, 'a> {
     const fn verb(&self) -> &'static str {
         match self.aim {
             Aim::Up => "up",
+            Aim::Reset => "reset",
             Aim::Down { .. } => "down",
         }
     }

@@ -7,7 +7,7 @@ use reportctl::context::Context;
 use reportctl::fs::{self, Lock, LockError};
 use reportctl::journal::store::{self, Memory};
 use reportctl::model::component::ComponentName;
-use reportctl::model::environment::Environment;
+use reportctl::model::environment::{Environment, Machine};
 use reportctl::model::facts::Facts;
 use reportctl::model::guest::MadeBy;
 use reportctl::model::ids::{EnvId, EnvName};
@@ -47,6 +47,8 @@ pub struct Look {
 pub enum Aim {
     /// It runs.
     Up,
+    /// Its machine is as it was when it was initialised, and the stack runs in it.
+    Reset,
     /// It is gone, or only stopped.
     Down { keep_data: bool },
 }
@@ -83,6 +85,19 @@ impl<'a> Site<'a> {
         self.env.machine = embedded.machine;
         self.machine = self.env.machine.blueprint().map(|_| Paths::system());
         Ok(())
+    }
+
+    /// Has its machine start from no baked image, and none be made of it.
+    ///
+    /// Errors: it has no machine of LXD.
+    pub fn do_not_bake(&mut self) -> Result<(), CliError> {
+        match &mut self.env.machine {
+            Machine::Lxd(machine) => {
+                machine.bake = false;
+                Ok(())
+            }
+            Machine::Host { .. } | Machine::Multipass(_) => Err(CliError::NotBaked { env: self.env.name.clone() }),
+        }
     }
 
     /// Takes the environment's lock.
@@ -142,6 +157,7 @@ impl<'a> Site<'a> {
         let inputs = self.inputs(facts, look);
         let plan = match aim {
             Aim::Up => planner::up(&inputs),
+            Aim::Reset => planner::reset(&inputs),
             Aim::Down { keep_data } => teardown::down(&inputs, keep_data),
         };
         plan.map_err(|error| CliError::Plan { env: self.env.name.clone(), error })

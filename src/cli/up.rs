@@ -34,6 +34,9 @@ pub struct UpArgs {
     /// Do not check the stack afterwards
     #[arg(long)]
     no_smoke: bool,
+    /// Make no image of the machine for the next one, and start from none (LXD)
+    #[arg(long, conflicts_with = "plan")]
+    no_bake: bool,
     #[command(flatten)]
     pub shared: Running,
 }
@@ -41,14 +44,17 @@ pub struct UpArgs {
 /// Brings up: plan, ask, perform, check, say where everything is.
 ///
 /// Errors: many; each says what to type next.
-pub fn run(UpArgs { plan, no_smoke, shared: _ }: UpArgs, session: &Session) -> Result<ExitCode, CliError> {
+pub fn run(UpArgs { plan, no_smoke, no_bake, shared: _ }: UpArgs, session: &Session) -> Result<ExitCode, CliError> {
     let settings = session.settings()?;
     let saved = plan.map(|file| read(session, &file)).transpose()?;
     let name = match &saved {
         Some((_, plan)) if settings.env_flag.is_none() => plan.env.clone(),
         _ => settings.env.clone(),
     };
-    let site = Site::open(session, &name)?;
+    let mut site = Site::open(session, &name)?;
+    if no_bake {
+        site.do_not_bake()?;
+    }
     let lock = if settings.dry_run { None } else { Some(site.lock("up")?) };
     let memory = site.recall()?;
     memory.sound()?;
@@ -58,7 +64,7 @@ pub fn run(UpArgs { plan, no_smoke, shared: _ }: UpArgs, session: &Session) -> R
             run::dry_run(session, &plan);
             return Ok(ExitCode::Ok);
         }
-        up(session, &settings, &site, &memory, (look, plan), no_smoke).await
+        bring_up(session, &settings, &site, &memory, (look, plan), (Aim::Up, no_smoke)).await
     });
     drop(lock);
     code
@@ -87,21 +93,24 @@ async fn plan_up(site: &Site<'_>, memory: &Memory, saved: Option<&(PathBuf, Plan
     Ok((look, plan))
 }
 
-async fn up(
+/// Performs the plan of `up`, or of what comes to the same in the end, checks the stack, and says where everything is.
+///
+/// Errors: as [`run`].
+pub async fn bring_up(
     session: &Session<'_>,
     settings: &Settings,
     site: &Site<'_>,
     memory: &Memory,
     (look, plan): (Look, Plan),
-    no_smoke: bool,
+    (aim, no_smoke): (Aim, bool),
 ) -> Result<ExitCode, CliError> {
     let is_unfinished = memory.last.as_ref().is_some_and(|last| last.is_unfinished());
     if plan.is_empty() {
         session.ui.say(&human::plan_line(&plan, &look.inventory, session.ui.err.paint));
     } else {
-        run::ask(session, settings, &plan, &look.inventory, "up")?;
+        run::ask(session, settings, &plan, &look.inventory, if aim == Aim::Reset { "reset" } else { "up" })?;
     }
-    let mut run = Run::begin(session, settings, site, look.id.clone(), Aim::Up)?;
+    let mut run = Run::begin(session, settings, site, look.id.clone(), aim)?;
     let result = perform(&mut run, memory, (!plan.is_empty() || is_unfinished).then_some(plan), no_smoke).await;
     let result = match result {
         Ok(done) => Ok(done),

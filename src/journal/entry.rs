@@ -39,6 +39,8 @@ pub enum Verb {
     Up,
     /// To take it down.
     Down,
+    /// To put its machine back to what it was when it was initialised, and to bring the rest up.
+    Reset,
 }
 
 impl fmt::Display for Verb {
@@ -46,6 +48,7 @@ impl fmt::Display for Verb {
         f.pad(match self {
             Self::Up => "up",
             Self::Down => "down",
+            Self::Reset => "reset",
         })
     }
 }

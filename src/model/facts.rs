@@ -33,6 +33,9 @@ pub struct Facts {
     /// The components that were started and have not been seen to be ready since.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unready: BTreeSet<ComponentName>,
+    /// Whether the machine is being put back to its snapshot: what is in it may be half of each.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resetting: bool,
     /// The addresses of the network that was made for the machine in LXD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subnet: Option<Subnet>,
@@ -56,6 +59,7 @@ impl Facts {
         self.new_units.extend(later.new_units.iter().cloned());
         self.policy_placed |= later.policy_placed;
         self.unready.extend(&later.unready);
+        self.resetting |= later.resetting;
         self.subnet = later.subnet.or(self.subnet);
         for (known, later) in [(&mut self.pool, &later.pool), (&mut self.daemon, &later.daemon)] {
             if later.is_some() {
@@ -69,6 +73,7 @@ impl Facts {
     pub fn settle(&mut self, settled: &Self) {
         self.new_units.retain(|unit| !settled.new_units.contains(unit));
         self.policy_placed &= !settled.policy_placed;
+        self.resetting &= !settled.resetting;
         self.unready.retain(|component| !settled.unready.contains(component));
     }
 

@@ -310,6 +310,9 @@ impl Action {
             Self::Stack { on: _, action: StackAction::StartService { spec, .. } } => {
                 Facts { unready: BTreeSet::from([spec.component]), ..Facts::default() }
             }
+            Self::Lxd(LxdAction::Restore { .. }) | Self::Multipass(MultipassAction::Restore { .. }) => {
+                Facts { resetting: true, ..Facts::default() }
+            }
             Self::Lxd(action) => action.facts(),
             Self::Multipass(action) => action.facts(),
             Self::Env(EnvAction::Replan { .. } | EnvAction::Forget { .. })
@@ -355,6 +358,9 @@ impl Action {
                 on: _,
                 action: StackAction::AwaitReady { component, .. } | StackAction::StopService { component, .. },
             } => Facts { unready: BTreeSet::from([*component]), ..Facts::default() },
+            Self::Lxd(LxdAction::Restore { .. }) | Self::Multipass(MultipassAction::Restore { .. }) => {
+                Facts { resetting: true, ..Facts::default() }
+            }
             Self::Lxd(_) | Self::Multipass(_) => Facts::default(),
             Self::Env(EnvAction::Claim { .. } | EnvAction::Replan { .. } | EnvAction::Forget { .. })
             | Self::Host(

@@ -1,12 +1,16 @@
 //! The machine below the stack: what must be done before anybody can look into it, and what takes it away.
 
-use super::action::EnvAction;
+use super::action::{Action, EnvAction, LxdAction, MultipassAction};
 use super::draft::Draft;
 use super::error::PlanError;
+use super::work::unknown;
 use super::{Inputs, lxd, multipass, timeouts};
 use crate::model::environment::Machine;
 use crate::model::guest::Guest;
-use crate::model::inventory::MachineState;
+use crate::model::inventory::{MachineState, Observed};
+use crate::model::lxd::SNAPSHOT;
+
+const RESET: &str = "machine/reset";
 
 /// How far the machine is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,59 @@ pub(super) fn up(inputs: &Inputs<'_>, draft: &mut Draft) -> Result<Option<Layer>
         // The observer goes by the environment, so that nothing else was looked at.
         (Machine::Host { .. } | Machine::Lxd(_) | Machine::Multipass(_), _) => Ok(None),
     }
+}
+
+/// Adds what puts the machine back to its snapshot, after which it is looked again and brought up as ever. That it was begun
+/// is remembered, so that whatever comes next ends it first.
+///
+/// Errors: there is no machine, or it has no snapshot.
+pub(super) fn reset(inputs: &Inputs<'_>, draft: &mut Draft) -> Result<Layer, PlanError> {
+    let id = inputs.id.clone();
+    let action: Action = match &inputs.inventory.machine {
+        MachineState::Host => {
+            let cause = format!("{} has no machine of its own that could be put back", inputs.env.name);
+            return Err(refuse(inputs, cause));
+        }
+        MachineState::Lxd(state) => match &state.instance {
+            Observed::Present(instance) if instance.snapshots.contains(SNAPSHOT) => {
+                LxdAction::Restore { name: instance.name.clone(), id }.into()
+            }
+            other => return Err(no_snapshot(inputs, other)),
+        },
+        MachineState::Multipass(state) => match &state.instance {
+            Observed::Present(instance) if instance.snapshots > 0 => {
+                MultipassAction::Restore { name: instance.name.clone(), id }.into()
+            }
+            other => return Err(no_snapshot(inputs, other)),
+        },
+    };
+    draft.add(RESET, [], "back to what it was when it was initialised", timeouts::REMOVE, action);
+    Ok(Layer::Missing)
+}
+
+/// Whether a reset was begun and not seen to end, and there is something to put back.
+pub(super) fn is_resetting(inputs: &Inputs<'_>) -> bool {
+    let is_gone = match &inputs.inventory.machine {
+        MachineState::Host => true,
+        MachineState::Lxd(state) => state.instance.is_absent(),
+        MachineState::Multipass(state) => state.instance.is_absent(),
+    };
+    inputs.facts.resetting && !is_gone
+}
+
+fn no_snapshot<T>(inputs: &Inputs<'_>, seen: &Observed<T>) -> PlanError {
+    let name = &inputs.env.name;
+    match seen {
+        Observed::Present(_) => refuse(inputs, format!("the machine of {name} has no snapshot to be put back to")),
+        Observed::Absent => refuse(inputs, format!("there is no machine of {name}")),
+        Observed::Unknown(reason) => unknown(format!("how the machine of {name} does"), reason),
+    }
+}
+
+fn refuse(inputs: &Inputs<'_>, cause: String) -> PlanError {
+    let name = &inputs.env.name;
+    let advice = format!("`reportctl down -e {name}` and then `reportctl up -e {name}` make it anew");
+    PlanError::Machine { cause, advice, is_tool: false }
 }
 
 /// Ends a plan after which it is looked again.

@@ -31,6 +31,9 @@ const BUILD: &str = "services/build";
 ///
 /// Errors: something that must be so is not, or something that matters cannot be told. Nothing was done.
 pub fn up(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
+    if machine::is_resetting(inputs) {
+        return reset(inputs);
+    }
     let mut draft = Draft::default();
     if !is_claimed(inputs)? {
         let (paths, id, made_by) = (inputs.paths.clone(), inputs.id.clone(), inputs.env.machine.made_by());
@@ -76,6 +79,28 @@ pub fn up(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
         skipped,
         ports,
         left,
+    })
+}
+
+/// Plans what puts the machine back to what it was when it was initialised. What is in it is lost; ports and secrets stay,
+/// since they are kept on this host. Then it is looked again, and brought up.
+///
+/// Errors: there is no machine, or it has no snapshot.
+pub fn reset(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
+    is_claimed(inputs)?;
+    let mut draft = Draft::default();
+    let layer = machine::reset(inputs, &mut draft)?;
+    machine::replan(layer, &mut draft);
+    Ok(Plan {
+        schema: Plan::SCHEMA,
+        env: inputs.env.name.clone(),
+        id: inputs.id.clone(),
+        goal: Goal::Up,
+        inputs: inputs.digest(Goal::Up),
+        steps: draft.finish()?,
+        skipped: BTreeMap::new(),
+        ports: BTreeMap::new(),
+        left: Vec::new(),
     })
 }
 

@@ -860,7 +860,7 @@ impl Planner for Again<'_> {
 
     async fn plan(&mut self, facts: &Facts) -> Result<Plan, PlanError> {
         match self.verb {
-            Verb::Up => self.stage.plan_up(facts),
+            Verb::Up | Verb::Reset => self.stage.plan_up(facts),
             Verb::Down => self.stage.plan_down(facts, false),
         }
     }

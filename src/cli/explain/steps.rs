@@ -18,7 +18,7 @@ const fn kind(id: &'static str, does: &'static str, fails: &'static str) -> Step
 }
 
 /// Every kind of step, in the order in which a run has them.
-pub const KINDS: [StepKind; 18] = [
+pub const KINDS: [StepKind; 23] = [
     kind(
         "env/claim",
         "Makes the environment's folder, of mode 0700, and writes the identity into it. Everything that is made \
@@ -109,6 +109,32 @@ pub const KINDS: [StepKind; 18] = [
         "The agent does not answer. What it leaves is found by its identity on the next `reportctl down`.",
     ),
     kind("data/remove", "Removes the components' data.", "Something in it cannot be removed: the error names it."),
+    kind(
+        "machine/reset",
+        "Stops the machine and puts it back to the snapshot that was taken once it had been initialised. What came into it \
+         since then is lost.",
+        "The snapshot is gone, or the storage pool is full. Until it has succeeded, `reportctl up` and `reportctl reset` do it \
+         again.",
+    ),
+    kind(
+        "bake/copy",
+        "Copies the machine's snapshot: an image is made of the copy, while the stack comes up in the machine.",
+        "The storage pool is full. `reportctl up --no-bake` goes without an image; a copy that is left is removed by the next \
+         `up` or `down`.",
+    ),
+    kind(
+        "bake/clean",
+        "Takes out of the copy what is one machine's own: identities, keys, leases, logs, and what cloud-init remembers. \
+         Nothing else runs in it meanwhile.",
+        "A command in the copy failed: it is in the error, with what it said.",
+    ),
+    kind(
+        "bake/publish",
+        "Makes an image of the copy, from which the next equal machine starts. It stays when the environment goes: \
+         `reportctl bake list` shows it, `reportctl bake prune` removes it.",
+        "The disk is full, or an image that is not ours has its name.",
+    ),
+    kind("bake/tidy", "Deletes the copy.", "LXD is still at something with it: `lxc operation list` says what."),
     kind(
         "env/forget",
         "Removes the environment's folder, the journals last. After that nothing is left of it but packages.",
