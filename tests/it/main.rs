@@ -19,6 +19,7 @@ mod image_lxd;
 mod init;
 mod journal;
 mod kill;
+mod lxd_plan;
 mod lxd_real;
 mod lxd_support;
 mod model;
