@@ -23,7 +23,7 @@ enum Tried {
     Made,
     /// It is not, and what was wrong may be mended.
     Again,
-    /// It is being made by somebody else: an earlier run that was cut off.
+    /// Multipass is still making it: for us, or for an earlier run that was cut off.
     BeingMade,
 }
 
@@ -43,7 +43,7 @@ pub async fn perform(work: &Work<'_>, shape: &Shape, user_data: &str) -> Result<
                 work.must(&["multipass", "find", "--force-update"]).await?;
             }
             Tried::BeingMade => {
-                work.notes.say("an earlier run began to make it: Multipass completes it");
+                work.notes.say("Multipass is still making it");
                 await_made(work).await?;
             }
         }
@@ -61,7 +61,7 @@ async fn attempt(work: &Work<'_>, shape: &Shape, user_data: &str, refreshed: boo
         Ok(said) if said.code == 0 => return Ok(Tried::Made),
         Ok(said) => said,
         // The program was ended; the daemon goes on.
-        Err(ExecError::Deadline { .. }) => return Ok(Tried::Made),
+        Err(ExecError::Deadline { .. }) => return Ok(Tried::BeingMade),
         Err(error) => return Err(failure::broken(&error)),
     };
     match (work.info().await?, said.trouble()) {
@@ -72,7 +72,7 @@ async fn attempt(work: &Work<'_>, shape: &Shape, user_data: &str, refreshed: boo
                 _ => Ok(Tried::Made),
             }
         }
-        (_, Some(Trouble::Preparing)) => Ok(Tried::BeingMade),
+        (_, Some(Trouble::Preparing | Trouble::ClientTimer)) => Ok(Tried::BeingMade),
         (_, Some(Trouble::Hash | Trouble::NoImage)) if !refreshed => Ok(Tried::Again),
         _ => Err(failure::of(&said, work.name)),
     }
@@ -81,12 +81,12 @@ async fn attempt(work: &Work<'_>, shape: &Shape, user_data: &str, refreshed: boo
 /// Waits until what somebody else makes is there, or is not made any longer.
 async fn await_made(work: &Work<'_>) -> Result<(), Failure> {
     loop {
-        if work.info().await?.present().is_some() || !call::is_being_made(work.context, work.name).await {
-            return Ok(());
-        }
         if Instant::now() >= work.until {
             let stderr = format!("instance \"{}\" is being prepared", work.name);
             return Err(failure::of(&call::Said { code: 2, stdout: String::new(), stderr }, work.name));
+        }
+        if work.info().await?.present().is_some() || !call::is_being_made(work.context, work.name).await {
+            return Ok(());
         }
         sleep(LOOK).await;
     }
