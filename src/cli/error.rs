@@ -12,6 +12,7 @@ use reportctl::project::ProjectError;
 use reportctl::project::init::InitError;
 use reportctl::provider::Failure;
 use reportctl::provider::host::agent::ClientError;
+use reportctl::reach::guest::GuestError;
 use reportctl::smoke::evidence::Evidence;
 use reportctl::smoke::{SmokeError, TargetError, UnknownCheck};
 use std::path::PathBuf;
@@ -164,6 +165,30 @@ pub enum CliError {
     NotUp {
         /// The environment.
         env: EnvName,
+    },
+    /// The environment has no machine of its own to get into.
+    #[error("{env} has no machine of its own: its components run on this host, where `reportctl {verb}` is not needed")]
+    NoMachine {
+        /// The environment.
+        env: EnvName,
+        /// The verb.
+        verb: &'static str,
+    },
+    /// An instance has the name of the environment's machine and is not it.
+    #[error("the LXD instance {name} is not the machine of {env}: it carries another identity, or none")]
+    ForeignMachine {
+        /// The environment.
+        env: EnvName,
+        /// The instance.
+        name: String,
+    },
+    /// Nobody gets into the machine.
+    #[error("{error}")]
+    Inside {
+        /// The environment.
+        env: EnvName,
+        /// Why not.
+        error: GuestError,
     },
     /// A component is not there.
     #[error("{component} is not there: {reason}")]

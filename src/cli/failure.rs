@@ -12,6 +12,7 @@ use reportctl::plan::saved::SavedError;
 use reportctl::project::ProjectError;
 use reportctl::project::init::InitError;
 use reportctl::provider::{Failure, FailureKind};
+use reportctl::reach::guest::GuestError;
 use reportctl::render::native::RenderError;
 use reportctl::smoke::SmokeError;
 
@@ -71,6 +72,24 @@ pub fn report(error: &CliError) -> Report {
             report
         }
         CliError::NotUp { env } => of(ExitCode::Precondition, &[&format!("reportctl up -e {env}")]).of_env(env),
+        CliError::NoMachine { env, .. } => {
+            of(ExitCode::Precondition, &[&format!("reportctl logs -e {env}"), "reportctl env list"]).of_env(env)
+        }
+        CliError::ForeignMachine { env, name } => of(
+            ExitCode::Precondition,
+            &[&format!("lxc config show {name}   # whose it is"), &format!("reportctl status -e {env}")],
+        )
+        .of_env(env),
+        CliError::Inside { env, error } => {
+            let code = match error {
+                GuestError::NotThere(_) | GuestError::NotRunning(_) | GuestError::Unreachable { .. } => {
+                    ExitCode::Precondition
+                }
+                GuestError::Exec(error) if error.is_not_found() => ExitCode::ForeignTool,
+                _ => ExitCode::Failed,
+            };
+            of(code, &[&format!("reportctl status -e {env}"), &format!("reportctl up -e {env}")]).of_env(env)
+        }
         CliError::NotThere { env, .. } => {
             of(ExitCode::Precondition, &[&format!("reportctl status -e {env}"), &format!("reportctl up -e {env}")])
                 .of_env(env)

@@ -7,7 +7,7 @@ use reportctl::engine::EngineError;
 use reportctl::fs;
 use reportctl::journal::{Damage, JournalError};
 use reportctl::model::component::{ComponentName, PortKey};
-use reportctl::model::guest::MadeBy;
+use reportctl::model::guest::{Guest, MadeBy};
 use reportctl::model::ids::{EnvName, StepId};
 use reportctl::plan::error::{Lack, PlanError};
 use reportctl::plan::saved::SavedError;
@@ -15,6 +15,7 @@ use reportctl::project::Project;
 use reportctl::project::init::InitError;
 use reportctl::provider::host::agent::ClientError;
 use reportctl::provider::{Failure, FailureKind};
+use reportctl::reach::guest::GuestError;
 use reportctl::smoke::evidence::Evidence;
 use reportctl::smoke::{Selection, SmokeError, TargetError};
 use std::collections::BTreeMap;
@@ -130,6 +131,9 @@ fn others() -> Vec<CliError> {
         CliError::AgentAnswer { env: env(), error: ClientError::Refused { reason: "busy".to_owned() } },
         CliError::Secrets { env: env(), error: "secret redis-admin cannot be read".to_owned() },
         CliError::Target { env: env(), error: TargetError::NoProgram(ComponentName::Redis) },
+        CliError::NoMachine { env: env(), verb: "shell" },
+        CliError::ForeignMachine { env: env(), name: "report-plant-7f3k9q2m".to_owned() },
+        CliError::Inside { env: env(), error: GuestError::NotRunning(Guest::Lxd("report-plant-7f3k9q2m".to_owned())) },
         CliError::UnknownCheck(Selection::parse(&["promethus"]).unwrap_err()),
         CliError::Smoke { env: env(), error: none },
         CliError::Fs(fs_error()),

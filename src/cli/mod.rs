@@ -9,6 +9,7 @@ mod doctor;
 mod down;
 mod env;
 mod error;
+mod exec;
 mod exit_code;
 mod explain;
 mod failure;
@@ -27,6 +28,7 @@ mod run;
 mod schema;
 mod settings;
 mod settings_file;
+mod shell;
 mod site;
 mod smoke;
 mod status;
@@ -77,6 +79,8 @@ enum Verb {
     Smoke(smoke::SmokeArgs),
     Logs(logs::LogsArgs),
     Open(open::OpenArgs),
+    Shell(shell::ShellArgs),
+    Exec(exec::ExecArgs),
     User(user::UserArgs),
     Queue(queue::QueueArgs),
     Doctor(doctor::DoctorArgs),
@@ -117,6 +121,8 @@ impl Verb {
             | Self::Smoke(_)
             | Self::Logs(_)
             | Self::Open(_)
+            | Self::Shell(_)
+            | Self::Exec(_)
             | Self::User(_)
             | Self::Queue(_)
             | Self::Render(_)
@@ -146,6 +152,8 @@ struct Session<'a> {
     files: [FileSettings; 2],
     /// Whether the result is one JSON object a line, because a run was begun.
     lines: Cell<bool>,
+    /// The exit code of the command that this one ran in the foreground and stands for.
+    ended: Cell<Option<u8>>,
 }
 
 impl Session<'_> {
@@ -183,7 +191,10 @@ pub fn main(context: &Context, arguments: &[OsString]) -> u8 {
         Err(error) => return fail(&speaker(context, early), early.output, &error),
     };
     match run(verb, &session) {
-        Ok(code) => close(&session.ui, session.form(), code),
+        Ok(code) => match (close(&session.ui, session.form(), code), session.ended.get()) {
+            (0, Some(theirs)) => theirs,
+            (ours, _) => ours,
+        },
         Err(error) => fail(&session.ui, session.form(), &error),
     }
 }
@@ -222,6 +233,8 @@ fn given(verb: &Verb) -> Given {
         Verb::Smoke(args) => args.shared.clone().into(),
         Verb::Logs(args) => args.shared.clone().into(),
         Verb::Open(args) => args.shared.clone().into(),
+        Verb::Shell(args) => args.shared.clone().into(),
+        Verb::Exec(args) => args.shared.clone().into(),
         Verb::User(user::UserArgs { verb: user::UserVerb::Link(args) }) => args.shared.clone().into(),
         Verb::Queue(args) => args.shared.clone().into(),
         Verb::Status(args) => args.shared.clone().into(),
@@ -256,6 +269,8 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Smoke(args) => smoke::run(args, session),
         Verb::Logs(args) => logs::run(args, session),
         Verb::Open(args) => open::run(args, session),
+        Verb::Shell(args) => shell::run(args, session),
+        Verb::Exec(args) => exec::run(args, session),
         Verb::User(user::UserArgs { verb: user::UserVerb::Link(args) }) => user::link(args, session),
         Verb::Queue(args) => queue::run(args, session),
         Verb::Status(args) => status::run(args, session),
@@ -344,7 +359,16 @@ fn begin(context: &Context, given: Given, place: Place) -> Result<Session<'_>, C
     let speech = settings::speech(&given, context, &files[0], &files[1])?;
     let ui = Arc::new(speaker(context, speech));
     ui::trace::start(speech.verbose, ui.err.paint.is_on());
-    Ok(Session { context, ui, output: speech.output, given, project, files, lines: Cell::new(false) })
+    Ok(Session {
+        context,
+        ui,
+        output: speech.output,
+        given,
+        project,
+        files,
+        lines: Cell::new(false),
+        ended: Cell::new(None),
+    })
 }
 
 /// Prints help or the version, which were asked for.

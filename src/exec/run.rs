@@ -58,15 +58,18 @@ pub async fn start_bytes(command: Command) -> Result<Bytes, ExecError> {
     outcome.unwrap_or_else(|error| Err(ExecError::Lost { command: shown, source: io::Error::other(error) }))
 }
 
-/// Runs a command in the foreground of our own terminal, so that it can ask for a password. Nothing is captured, and it may
-/// take as long as it likes. Returns its exit code.
+/// Runs a command in the foreground of our own terminal, so that it can ask for a password. Nothing is captured, it may
+/// take as long as it likes, and reads what we would where it is not fed. Returns its exit code.
 ///
 /// Errors: it is not there, does not start, or ends in another way than it should.
 pub fn run_interactive(command: &Command) -> Result<i32, ExecError> {
     let shown = command.to_string();
     tracing::debug!(command = %shown, "run in the foreground");
-    let output =
-        expression(command)?.unchecked().run().map_err(|source| ExecError::Start { command: shown, source })?;
+    let expression = match &command.stdin {
+        Some(bytes) => expression(command)?.stdin_bytes(bytes.clone()),
+        None => expression(command)?,
+    };
+    let output = expression.unchecked().run().map_err(|source| ExecError::Start { command: shown, source })?;
     judge(command, output.status, Vec::new(), String::new()).map(|ended| ended.code)
 }
 

@@ -14,6 +14,7 @@ mod fake_world;
 mod fakes;
 mod fakes_rendered;
 mod guest;
+mod guest_exec;
 mod host;
 mod image_lxd;
 mod init;

@@ -1,6 +1,6 @@
 //! Into an instance of LXD.
 
-use super::{GRACE, GuestError, Inside, Judged, Run, WAY, script};
+use super::{GRACE, GuestError, Inside, Judged, Reads, Run, WAY, script};
 use crate::exec::{self, Bytes};
 use crate::model::guest::Guest;
 use std::time::Instant;
@@ -22,8 +22,12 @@ pub async fn run(inside: &Inside, name: &str, run: Run, mark: &str) -> Result<By
 }
 
 /// The words that run a command in the foreground.
-pub fn foreground(name: &str, terminal: bool) -> Vec<String> {
-    let mode = if terminal { "-t" } else { "-T" };
+pub fn foreground(name: &str, reads: Reads) -> Vec<String> {
+    let mode = match reads {
+        Reads::Terminal => "-t",
+        Reads::Input => "-T",
+        Reads::Nothing => "-nT",
+    };
     ["lxc", "exec", mode, name, "--"].map(str::to_owned).to_vec()
 }
 

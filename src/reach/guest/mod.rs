@@ -5,9 +5,12 @@
 //! itself tells the command's. It also ends the command in time, because it runs on there when the way in is lost.
 
 mod archive;
+mod error;
 mod lxd;
 mod multipass;
 mod script;
+
+pub use error::GuestError;
 
 use crate::context::Context;
 use crate::exec::{self, Bytes, Command, ExecError, Output};
@@ -48,6 +51,17 @@ pub struct Run {
     pub limit: usize,
 }
 
+/// What a command in the foreground reads. What it writes and complains of goes to our own standard output and error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// A terminal of its own, which is ours. Multipass gives it one where our standard input is one.
+    Terminal,
+    /// Our standard input.
+    Input,
+    /// Nothing.
+    Nothing,
+}
+
 /// A file that is put into a machine, with the folders above it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
@@ -70,91 +84,6 @@ pub struct Got {
     pub bytes: Vec<u8>,
     /// Permission bits.
     pub mode: u32,
-}
-
-/// Why a machine gives no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum GuestError {
-    /// There is no such machine, or one that is deleted and could be recovered.
-    #[error("{0} is not there")]
-    NotThere(Guest),
-    /// It is there and does not run. Nothing was run in it.
-    #[error("{0} does not run")]
-    NotRunning(Guest),
-    /// It runs and lets nobody in: it is still starting, or just ending. Nothing was run in it.
-    #[error("{guest} lets nobody in: {reason}")]
-    NotReady {
-        /// The machine.
-        guest: Guest,
-        /// What was said last.
-        reason: String,
-    },
-    /// What makes the machine does not answer, or not us. Nothing was run in the machine.
-    #[error("nobody leads into {guest}: {reason}")]
-    Unreachable {
-        /// The machine.
-        guest: Guest,
-        /// What was said last.
-        reason: String,
-    },
-    /// The way in broke off, so that nobody can say what became of the command: it may run on, until its deadline.
-    #[error("the way into {guest} was lost while `{command}` ran there: {reason}")]
-    Lost {
-        /// The machine.
-        guest: Guest,
-        /// The command line.
-        command: String,
-        /// What was said last.
-        reason: String,
-    },
-    /// The command ended with an exit code that is an error.
-    #[error("`{command}` in {guest} ended with exit code {code}{}", said(.tail))]
-    Exit {
-        /// The machine.
-        guest: Guest,
-        /// The command line.
-        command: String,
-        /// The exit code.
-        code: i32,
-        /// The end of what it said.
-        tail: String,
-    },
-    /// It took too long, and the machine ended it.
-    #[error("`{command}` in {guest} did not end within {} and was ended{}", humantime::format_duration(*.after), said(.tail))]
-    Deadline {
-        /// The machine.
-        guest: Guest,
-        /// The command line.
-        command: String,
-        /// The longest that it may take.
-        after: Duration,
-        /// The end of what it said.
-        tail: String,
-    },
-    /// A file cannot be brought there, or cannot be read from there.
-    #[error("{path} in {guest}: {reason}", path = .path.display())]
-    File {
-        /// The machine.
-        guest: Guest,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The program that leads into the machine could not be run.
-    #[error(transparent)]
-    Exec(#[from] ExecError),
-}
-
-fn said(tail: &str) -> String {
-    if tail.is_empty() { String::new() } else { format!(":\n{tail}") }
-}
-
-impl GuestError {
-    /// Whether it can be over in a moment, as while a machine starts anew: to ask again makes sense.
-    pub const fn may_pass(&self) -> bool {
-        matches!(self, Self::NotRunning(_) | Self::NotReady { .. } | Self::Unreachable { .. } | Self::Lost { .. })
-    }
 }
 
 impl Run {
@@ -304,22 +233,24 @@ impl Inside {
         archive::unpack(&packed.stdout).map_err(|reason| self.file(PathBuf::from("/"), reason))
     }
 
-    /// Runs a command in the foreground: it has our own standard input, output and error, and with `terminal` a terminal of its
-    /// own, as if the person sat at the machine. Returns its exit code, or that of whoever leads into the machine: 1 from LXD
-    /// where the instance went away.
+    /// Runs a command in the foreground, as if the person sat at the machine. Returns its exit code, or that of whoever leads into the
+    /// machine: 1 from LXD where the instance went away.
     ///
     /// `user` is a user of the machine; without one it is root.
     ///
     /// Errors: the machine is not there or does not run, or nobody leads into it.
-    pub async fn interactive(&self, argv: &[String], user: Option<&str>, terminal: bool) -> Result<i32, GuestError> {
+    pub async fn interactive(&self, argv: &[String], user: Option<&str>, reads: Reads) -> Result<i32, GuestError> {
         // Only before it begins we can tell in our own words what is wrong.
         self.check(Run::new(["true"]).deadline(Duration::from_secs(20))).await?;
         let argv = script::as_user(argv, user);
         let words = match &self.guest {
-            Guest::Lxd(name) => lxd::foreground(name, terminal),
+            Guest::Lxd(name) => lxd::foreground(name, reads),
             Guest::Multipass(name) => multipass::foreground(name),
         };
-        let command = Command::changes(&self.context, words.into_iter().chain(argv)).accept_any().mask(&self.mask);
+        let mut command = Command::changes(&self.context, words.into_iter().chain(argv)).accept_any().mask(&self.mask);
+        if reads == Reads::Nothing {
+            command = command.stdin(Vec::new());
+        }
         let ended = tokio::task::spawn_blocking(move || exec::run_interactive(&command)).await;
         match ended {
             Ok(ended) => Ok(ended?),
