@@ -109,7 +109,10 @@ fn read(bytes: &[u8]) -> io::Result<Vec<Got>> {
         return Ok(files);
     }
     // Two blocks of zeros end an archive: one that was cut off would else look whole.
-    if bytes.len() < 1024 || bytes[bytes.len() - 1024..].iter().any(|byte| *byte != 0) {
+    if bytes.len() < 1024
+        || !bytes.len().is_multiple_of(512)
+        || bytes[bytes.len() - 1024..].iter().any(|byte| *byte != 0)
+    {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     for entry in tar::Archive::new(bytes).entries()? {

@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(ended("m", "words\n\nm 255\n"), known(255, "words\n"));
         assert_eq!(ended("m", "no end of line\nm 2\n"), known(2, "no end of line"));
         assert_eq!(ended("m", "\nm 1\nlate words\n"), known(1, "late words\n"));
-        assert_eq!(ended("m", "\nm 1\n\nm 3\n"), known(3, "\nm 1"), "the last one counts");
+        assert_eq!(ended("m", "\nm 1\n\nm 3\n"), known(3, "\nm 1\n"), "the last one counts");
         assert_eq!(ended("m", "\nm 1 70 /tmp/x\n").map(|ended| ended.more), Some("70 /tmp/x".to_owned()));
     }
 
