@@ -43,6 +43,8 @@ mod usage;
 mod walls;
 
 mod cloud_init;
+mod cloud_init_check;
+mod cloud_init_rewritten;
 mod cloud_init_support;
 mod render_alertmanager;
 mod render_dashboard;

@@ -204,7 +204,7 @@ fn names(map: &Node, what: &str, known: &[&str], told: &mut Told) {
 /// Tells of texts that mean something else once their quotes are gone.
 fn ambiguous(node: &Node, told: &mut Told) {
     match &node.value {
-        Value::Scalar { text, plain: false, is_tagged: false } if yaml11::is_ambiguous(text) => {
+        Value::Scalar { text, plain: false, is_tagged: false, .. } if yaml11::is_ambiguous(text) => {
             let shown = crate::model::source::quoted(text);
             let read = yaml11::plain(text).as_str();
             let what =

@@ -58,7 +58,7 @@ pub fn judge(key: &Node, value: &Node, told: &mut Told) {
 /// What a scalar is to cloud-init.
 pub fn kind(node: &Node) -> Option<Plain> {
     match &node.value {
-        Value::Scalar { text, plain: true, is_tagged: false } => Some(yaml11::plain(text)),
+        Value::Scalar { text, plain: true, is_tagged: false, .. } => Some(yaml11::plain(text)),
         Value::Scalar { .. } => Some(Plain::Text),
         Value::List(_) | Value::Map(_) | Value::Alias => None,
     }

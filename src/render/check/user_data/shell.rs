@@ -21,10 +21,11 @@ pub fn commands(what: &str, node: &Node, told: &mut Told) {
         );
     }
     // Variables that one item sets hold for those after it: all become one script.
-    let scripts = items.iter().filter_map(|item| item.text().map(|text| (item.at, text)));
     let mut quiet = false;
-    for (at, text) in scripts {
-        script(at, text, &mut quiet, told);
+    for item in items {
+        if let Value::Scalar { text, is_block, .. } = &item.value {
+            script(item.at, text, *is_block, &mut quiet, told);
+        }
     }
     for item in items {
         let words: Vec<&str> = item.items().unwrap_or_default().iter().filter_map(Node::text).collect();
@@ -64,11 +65,9 @@ fn statements(script: &str) -> impl Iterator<Item = &str> {
     script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn script(at: At, text: &str, quiet: &mut bool, told: &mut Told) {
-    // A block begins in the line after its mark; a text within a line has one line.
-    let block = text.contains('\n');
+fn script(at: At, text: &str, is_block: bool, quiet: &mut bool, told: &mut Told) {
     for (index, line) in text.lines().enumerate() {
-        let place = if block { (at.0 + index + 1, 1) } else { at };
+        let place = if is_block { (at.0 + index, 1) } else { at };
         let line = line.trim();
         if !line.is_empty() && !line.starts_with('#') {
             statement(place, line, quiet, told);

@@ -28,6 +28,8 @@ pub enum Value {
         plain: bool,
         /// Whether it says itself that it is a text.
         is_tagged: bool,
+        /// Whether it has lines of its own, of which the first is where it begins.
+        is_block: bool,
     },
     /// A list.
     List(Vec<Node>),
@@ -120,9 +122,11 @@ impl Builder {
         let at = place(span);
         match event {
             Event::Scalar(text, style, _, tag) => {
-                let is_tagged = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
+                let is_tagged =
+                    tag.is_some_and(|tag| format!("{}{}", tag.handle, tag.suffix) == "tag:yaml.org,2002:str");
                 let plain = style == ScalarStyle::Plain;
-                self.add(Node { at, value: Value::Scalar { text: text.into_owned(), plain, is_tagged } });
+                let is_block = style == ScalarStyle::Literal;
+                self.add(Node { at, value: Value::Scalar { text: text.into_owned(), plain, is_tagged, is_block } });
             }
             Event::Alias(_) => self.add(Node { at, value: Value::Alias }),
             Event::SequenceStart(..) | Event::MappingStart(..) if self.stack.len() >= MAX_DEPTH => {
