@@ -36,10 +36,14 @@ impl Lxd {
         self.delete(copy, timeout, notes).await?;
         let mut config = self.labels();
         config.insert("raw.lxc".to_owned(), IDLE.to_owned());
-        let source = json!({"type": "copy", "source": format!("{from}/{SNAPSHOT}"), "instance_only": true});
-        let new = json!({"name": copy, "config": config, "source": source});
+        // The client takes profiles and devices from the source; the interface by itself does not.
+        let (source, target) = (format!("local:{from}/{SNAPSHOT}"), format!("local:{copy}"));
+        let sets: Vec<String> = config.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let sets = sets.iter().flat_map(|set| ["--config", set.as_str()]);
+        let words: Vec<&str> = ["copy", &source, &target].into_iter().chain(sets).collect();
         let left = until.saturating_duration_since(Instant::now());
-        let made = self.lxc().send("POST", "/1.0/instances", &new, left).await;
+        let made = self.lxc().verb(&words, None, left).await;
+        let made = made.map(drop);
         made.map_err(|error| failure(&format!("the machine's snapshot cannot be copied to {copy}"), &error))
     }
 
