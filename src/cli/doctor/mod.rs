@@ -1,20 +1,19 @@
 //! `doctor`
 
+mod finding;
 mod findings;
+mod look;
 
 use super::args::InEnv;
 use super::failure::CliError;
-use super::site::Site;
-use super::{ExitCode, Session, settings};
+use super::site::{Site, is_not_drawn};
+use super::{ExitCode, Session};
 use crate::ui::style::Paint;
 use crate::ui::table::{Cell, Table};
 use crate::ui::wrap::wrap;
 use crate::ui::{Output, json};
 use clap::Args;
-use findings::{Finding, HostLook, State, findings};
-use reportctl::fs;
-use reportctl::model::inventory::Observed;
-use std::path::Path;
+use finding::{Finding, State};
 
 /// Say what is missing on this host, and what mends it
 #[derive(Debug, Args)]
@@ -31,8 +30,11 @@ pub fn run(DoctorArgs { shared: _ }: DoctorArgs, session: &Session) -> Result<Ex
     let settings = session.settings()?;
     let site = Site::open(session, &settings.env)?;
     let facts = site.recall().map(|memory| memory.facts).unwrap_or_default();
-    let look = super::runtime()?.block_on(site.look(&facts, None))?;
-    let found = findings(&site.env, &look.inventory, &host(session)?);
+    let runtime = super::runtime()?;
+    let look = runtime.block_on(site.look(&facts, None))?;
+    let host = runtime.block_on(look::host(session, &site, &look))?;
+    let id = (!is_not_drawn(&look.id)).then_some(&look.id);
+    let found = findings::findings(&site.env, id, &look.inventory, &host);
     let is_well = found.iter().all(|finding| finding.state != State::Missing);
     let code = if is_well { ExitCode::Ok } else { ExitCode::Precondition };
     let out = &session.ui.out;
@@ -54,28 +56,6 @@ pub fn run(DoctorArgs { shared: _ }: DoctorArgs, session: &Session) -> Result<Ex
         }
     }
     Ok(code)
-}
-
-fn host(session: &Session) -> Result<HostLook, CliError> {
-    let state = settings::state_folder(session.context)?;
-    let nearest = fs::nearest_folder(&state);
-    Ok(HostLook {
-        disk: fs::free_bytes(&nearest).map_or_else(|error| Observed::Unknown(error.to_string()), Observed::Present),
-        state: (state, fs::check_writable(&nearest).map_err(|error| error.to_string())),
-        memory: available_memory(),
-        proc: fs::read(Path::new("/proc/self/stat")).map(|_| ()).map_err(|error| error.to_string()),
-    })
-}
-
-/// What programs can have without others being pushed out (proc(5), `MemAvailable`).
-fn available_memory() -> Observed<u64> {
-    let text = match fs::read(Path::new("/proc/meminfo")) {
-        Ok(text) => text,
-        Err(error) => return Observed::Unknown(error.to_string()),
-    };
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kibibytes.map_or(Observed::Absent, |kibibytes| Observed::Present(kibibytes * 1024))
 }
 
 fn shown(found: &[Finding], paint: Paint, width: usize) -> String {
