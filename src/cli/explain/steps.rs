@@ -18,7 +18,7 @@ const fn kind(id: &'static str, does: &'static str, fails: &'static str) -> Step
 }
 
 /// Every kind of step, in the order in which a run has them.
-pub const KINDS: [StepKind; 23] = [
+pub const KINDS: [StepKind; 24] = [
     kind(
         "env/claim",
         "Makes the environment's folder, of mode 0700, and writes the identity into it. Everything that is made \
@@ -109,6 +109,11 @@ pub const KINDS: [StepKind; 23] = [
         "The agent does not answer. What it leaves is found by its identity on the next `reportctl down`.",
     ),
     kind("data/remove", "Removes the components' data.", "Something in it cannot be removed: the error names it."),
+    kind(
+        "machine/recover",
+        "Brings back a Multipass instance that was deleted with `multipass delete` and not purged. It does not run afterwards.",
+        "It was purged meanwhile; `reportctl up` makes it anew.",
+    ),
     kind(
         "machine/reset",
         "Stops the machine and puts it back to the snapshot that was taken once it had been initialised. What came into it \

@@ -189,16 +189,15 @@ pub(crate) fn perform(daemon: &mut Daemon, wanted: &Wanted) -> Result<String, Fa
 }
 
 fn networks(daemon: &Daemon, wanted: &Wanted) -> Result<(), Failure> {
-    for network in &wanted.networks {
-        let bridged = network.split(',').any(|part| part == "bridged" || part == "name=bridged");
-        let has_setting = State::read(&daemon.setup.home)?.settings.contains_key("local.bridged-network");
-        if bridged && !has_setting {
-            let text = "You have to `multipass set local.bridged-network=<name>` to use the \"bridged\" shortcut.";
-            return Err(Failure::new(text));
-        }
-        return Err(invalid("Invalid network options supplied".to_owned()));
+    let Some(network) = wanted.networks.first() else { return Ok(()) };
+    let bridged = network.split(',').any(|part| part == "bridged" || part == "name=bridged");
+    let has_setting = State::read(&daemon.setup.home)?.settings.contains_key("local.bridged-network");
+    if bridged && !has_setting {
+        let text = "You have to `multipass set local.bridged-network=<name>` to use the \"bridged\" shortcut.";
+        return Err(Failure::new(text));
     }
-    Ok(())
+    // The fake has no network beside its own.
+    Err(invalid("Invalid network options supplied".to_owned()))
 }
 
 /// Takes the name.

@@ -110,7 +110,7 @@ fn write(value: &Value, sorted: bool, depth: usize, out: &mut String) {
         Value::Object(entries) => {
             let mut entries: Vec<_> = entries.iter().collect();
             if sorted {
-                entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+                entries.sort_by_key(|(key, _)| key.as_str());
             }
             out.push_str("{\n");
             let count = entries.len();

@@ -107,7 +107,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), String> {
 impl State {
     /// What is known now.
     pub(crate) fn read(home: &Path) -> Result<Self, String> {
-        Self::change(home, |state| std::mem::take(state), false)
+        Self::change(home, std::mem::take, false)
     }
 
     /// Changes what is known, with nobody beside.
