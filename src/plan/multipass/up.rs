@@ -187,7 +187,8 @@ impl Up<'_> {
         }
         // Nothing else is brought into it before its snapshot is there.
         let is_provisioned = !self.state.snapshots || instance.is_some_and(|instance| instance.snapshots > 0);
-        if !blueprint.ready.is_empty() && !(is_there && is_provisioned) {
+        let was_ready = is_there && is_provisioned;
+        if !blueprint.ready.is_empty() && !was_ready {
             let commands = blueprint.ready.clone();
             let action = Action::Machine { guest: guest(), action: MachineAction::AwaitBlueprint { commands } };
             let before = [START, CLOUD_INIT].map(str::to_owned);
