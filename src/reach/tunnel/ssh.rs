@@ -47,13 +47,15 @@ async fn carry(mut ssh: Piped, mut stream: TcpStream, words: Words) {
         let _ = ssh.input.shutdown().await;
         std::future::pending::<()>().await;
     };
-    tokio::select! {
-        () = inwards => {}
-        _ = copy_buf(&mut output, &mut to) => {}
-        () = &mut listen => {}
+    let has_said_all = tokio::select! {
+        () = inwards => false,
+        _ = copy_buf(&mut output, &mut to) => false,
+        () = &mut listen => true,
+    };
+    if !has_said_all {
+        // The words that say why.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), listen).await;
     }
-    // The words that say why.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), listen).await;
     drop(ssh);
 }
 
