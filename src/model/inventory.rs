@@ -24,6 +24,11 @@ pub enum Observed<T> {
 }
 
 impl<T> Observed<T> {
+    /// For what was not looked for because it cannot be there.
+    const fn absent() -> Self {
+        Self::Absent
+    }
+
     /// What was seen, if anything.
     pub const fn present(&self) -> Option<&T> {
         match self {
@@ -49,6 +54,9 @@ pub struct Inventory {
     pub root: Observed<()>,
     /// The program of each component of the stack.
     pub programs: BTreeMap<ComponentName, Observed<Program>>,
+    /// The programs of ours that are installed on this host; looked for where they are to go into a machine.
+    #[serde(default)]
+    pub installed: BTreeMap<ComponentName, Observed<Installed>>,
     /// The checkout of our own source that services can be built from.
     pub checkout: Observed<Checkout>,
     /// The state of every package of the stack: whether it is installed, and at which version it could be.
@@ -69,6 +77,9 @@ pub struct Inventory {
     pub prepared: BTreeMap<PathBuf, Observed<()>>,
     /// What can be used of this host.
     pub host: Host,
+    /// The way into the machine: it lets our key in, and we know its own keys.
+    #[serde(default = "Observed::absent")]
+    pub way: Observed<()>,
     /// The machine that is made for the environment. Where there is one, `programs`, `packages`, `files`, `agent` and
     /// `prepared` speak of it, and not of this host.
     pub machine: MachineState,
@@ -160,6 +171,15 @@ pub struct Program {
     pub build: Option<String>,
 }
 
+/// A program of ours that is installed on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installed {
+    /// The program.
+    pub program: Program,
+    /// Whether it is static, so that it runs in any machine.
+    pub is_static: bool,
+}
+
 /// A checkout of our own source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkout {
@@ -173,12 +193,26 @@ pub struct Checkout {
     pub sources: String,
     /// That digest as it was when each of our services was last built there.
     pub built: BTreeMap<ComponentName, String>,
+    /// The same for those that were built static, for machines.
+    #[serde(default)]
+    pub built_static: BTreeMap<ComponentName, String>,
 }
 
 impl Checkout {
     /// The folder of the programs that are built for use.
     pub fn programs(&self) -> PathBuf {
         self.target.join("release")
+    }
+
+    /// The folder of those that are built static.
+    pub fn static_programs(&self) -> PathBuf {
+        self.target.join(Self::static_target()).join("release")
+    }
+
+    /// What Cargo calls the machines that static programs are built for: those with this host's kind of processor. With a
+    /// target of its own the way of linking holds for the programs, and not for what runs while they are built.
+    pub fn static_target() -> String {
+        format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
     }
 }
 

@@ -4,6 +4,7 @@ use super::package_minimums;
 use crate::context::Context;
 use crate::deployer::guest::hand::{self, HandError};
 use crate::deployer::guest::units::{self, Asked, Said, Unit};
+use crate::deployer::guest::way;
 use crate::model::component::{ComponentName, Source};
 use crate::model::digest;
 use crate::model::environment::Environment;
@@ -17,6 +18,7 @@ use crate::model::unit;
 use crate::provider::host::cache::Cache;
 use crate::provider::host::{apt, programs, secrets};
 use crate::reach::guest::Inside;
+use crate::reach::tunnel;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -38,6 +40,8 @@ pub struct Seen {
     pub agent: Observed<AgentState>,
     /// As in the inventory.
     pub prepared: BTreeMap<PathBuf, Observed<()>>,
+    /// As in the inventory.
+    pub way: Observed<()>,
 }
 
 /// For whom it is looked.
@@ -62,6 +66,8 @@ struct Request<'a> {
     known: BTreeMap<&'a str, &'a str>,
     packages: &'a BTreeMap<String, Version>,
     units: BTreeMap<ComponentName, Asked>,
+    /// The user who may open tunnels.
+    tunnel: &'static str,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +77,7 @@ struct Answer {
     files: Said<BTreeMap<PathBuf, Said<File>>>,
     units: BTreeMap<ComponentName, Said<Unit>>,
     prepared: Said<Vec<String>>,
+    way: Said<way::Seen>,
 }
 
 #[derive(Deserialize)]
@@ -122,6 +129,7 @@ impl Asker<'_> {
             known: told.iter().map(|(path, told)| (path.as_str(), told.stamp.as_str())).collect(),
             packages: &minimums,
             units: ComponentName::ALL.into_iter().map(|name| (name, units::asked(name))).collect(),
+            tunnel: tunnel::USER,
         };
         let answer: Result<Answer, HandError> = hand::ask(&inside, &request, PATIENCE).await;
         let answer = match answer {
@@ -140,6 +148,11 @@ impl Asker<'_> {
             files: files(answer.files, &secrets),
             agent: services(answer.units, self.id),
             prepared: prepared(answer.prepared),
+            way: match answer.way {
+                Said::There(seen) => way::observe(self.paths, &seen),
+                Said::Absent(_) => Observed::Absent,
+                Said::Unknown(reason) => Observed::Unknown(reason),
+            },
         }
     }
 
@@ -152,6 +165,7 @@ impl Asker<'_> {
             files: BTreeMap::from([(PathBuf::from(CONFIG), unknown())]),
             agent: Observed::Unknown(reason.to_owned()),
             prepared: unknown_proofs(reason),
+            way: Observed::Unknown(reason.to_owned()),
         }
     }
 

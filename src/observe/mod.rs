@@ -3,7 +3,7 @@
 //! Guarantees: what cannot be told is `Unknown` with the reason, and never `Absent`.
 
 mod folder;
-mod guest;
+pub mod guest;
 
 use crate::context::Context;
 use crate::model::component::{ComponentName, Source};
@@ -60,6 +60,8 @@ pub async fn observe(
         agent,
         orphans: processes.orphans,
         prepared: folder::prepared(paths),
+        installed: BTreeMap::new(),
+        way: Observed::Absent,
         host: host(context, &system, facts),
         machine: MachineState::Host,
     };
@@ -85,11 +87,14 @@ async fn within(
     host: Inventory,
     machine: MachineState,
 ) -> Inventory {
-    let Some((guest, _)) = machine.there() else { return Inventory { machine, ..host } };
     let cache = (host.identity.present() == Some(id)).then(|| paths.cache());
+    let components = env.stack.components.keys().copied();
+    let installed = programs::observe_installed(context, components, host.checkout.present(), cache.as_deref()).await;
+    let host = Inventory { installed, ..host };
+    let Some((guest, _)) = machine.there() else { return Inventory { machine, ..host } };
     let asker = guest::Asker { context, env, paths, id, cache: cache.as_deref() };
-    let guest::Seen { programs, packages, files, agent, prepared } = asker.observe(&guest).await;
-    Inventory { programs, packages, files, agent, prepared, orphans: Vec::new(), rebooted: false, machine, ..host }
+    let guest::Seen { programs, packages, files, agent, prepared, way } = asker.observe(&guest).await;
+    Inventory { programs, packages, files, agent, prepared, way, orphans: Vec::new(), rebooted: false, machine, ..host }
 }
 
 /// The packages that the stack may need, with the oldest version of each that will do.

@@ -116,6 +116,9 @@ pub enum HostAction {
         cargo: PathBuf,
         /// The services.
         components: BTreeSet<ComponentName>,
+        /// How they are linked.
+        #[serde(default)]
+        form: Form,
         /// The digest of their source, which is remembered beside each program that was built of it.
         sources: String,
         /// Where what Cargo said is kept when it fails.
@@ -154,6 +157,17 @@ pub enum HostAction {
         /// The marker that it carries.
         id: EnvId,
     },
+}
+
+/// How a program is linked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// With the libraries of this host: it runs here.
+    #[default]
+    Dynamic,
+    /// With all that it needs: it also runs in machines with other libraries.
+    Static,
 }
 
 /// Things done to the components, on this host or in a machine.

@@ -2,6 +2,7 @@
 
 use super::Inputs;
 use super::error::{Lack, PlanError};
+use super::programs::{self, Put};
 use crate::model::component::{ComponentName, Source};
 use crate::model::environment::Component;
 use crate::model::inventory::{Observed, Program};
@@ -15,6 +16,8 @@ pub struct Availability {
     pub there: BTreeMap<ComponentName, Program>,
     /// Those whose program is built first, and why.
     pub build: BTreeMap<ComponentName, String>,
+    /// Those whose program is put into the machine, and how.
+    pub put: BTreeMap<ComponentName, Put>,
     /// Those whose package is installed first, and why.
     pub install: BTreeMap<ComponentName, Install>,
     /// Those that will not run, and why.
@@ -38,6 +41,7 @@ pub struct Install {
 enum Supply {
     There(Program),
     Build(Program, String),
+    Put(Program, Put, Option<String>),
     Install(Install),
     Lacking(Lack),
     Unknown(String),
@@ -58,6 +62,11 @@ pub fn availability(inputs: &Inputs<'_>) -> Result<Availability, PlanError> {
             Supply::Build(program, because) => {
                 found.there.insert(component.name, program);
                 found.build.insert(component.name, because);
+            }
+            Supply::Put(program, put, build) => {
+                found.there.insert(component.name, program);
+                found.put.insert(component.name, put);
+                found.build.extend(build.map(|because| (component.name, because)));
             }
             Supply::Install(install) => drop(found.install.insert(component.name, install)),
             Supply::Lacking(lack) => drop(lacks.insert(component.name, lack)),
@@ -81,7 +90,7 @@ pub fn availability(inputs: &Inputs<'_>) -> Result<Availability, PlanError> {
 }
 
 /// What the environment requires, and what that needs, and so on.
-fn required(components: &BTreeMap<ComponentName, Component>) -> BTreeSet<ComponentName> {
+pub(super) fn required(components: &BTreeMap<ComponentName, Component>) -> BTreeSet<ComponentName> {
     let mut required = BTreeSet::new();
     let mut next: Vec<ComponentName> =
         components.values().filter(|component| component.required).map(|component| component.name).collect();
@@ -107,6 +116,7 @@ fn skip_what_hangs_on_it(
         let Some((name, reason)) = next else { return };
         found.there.remove(&name);
         found.build.remove(&name);
+        found.put.remove(&name);
         found.install.remove(&name);
         found.skipped.insert(name, reason);
     }
@@ -150,7 +160,14 @@ fn supply(inputs: &Inputs<'_>, component: &Component, is_required: bool) -> Supp
         Supply::Lacking(Lack { component: name, reason, package: None, mend: mend.map(str::to_owned) })
     };
     let seen = inputs.inventory.programs.get(&name);
+    let in_machine = inputs.inventory.machine.there().is_some();
     match (name.source(), seen) {
+        (Source::Ours { program }, _) if in_machine => match programs::supply(inputs, component, program) {
+            programs::Supply::There(program) => Supply::There(program),
+            programs::Supply::Put(program, put, build) => Supply::Put(program, put, build),
+            programs::Supply::Lacking(lack) => Supply::Lacking(lack),
+            programs::Supply::Unknown(reason) => Supply::Unknown(reason),
+        },
         (_, None) => Supply::Unknown("nobody looked for its program".to_owned()),
         (_, Some(Observed::Unknown(reason))) => Supply::Unknown(reason.clone()),
         (_, Some(Observed::Present(program))) if program.version.at_least(&component.version) => {
@@ -169,7 +186,10 @@ fn supply(inputs: &Inputs<'_>, component: &Component, is_required: bool) -> Supp
             Some(&format!("a newer one comes from {from}")),
         ),
         (Source::Program { program, from }, Some(Observed::Absent)) => lacking(
-            format!("there is no program `{program}` on the search path; it comes from {from}"),
+            match in_machine {
+                true => format!("there is no program `{program}` in the machine; it comes from {from}"),
+                false => format!("there is no program `{program}` on the search path; it comes from {from}"),
+            },
             Some(&format!("install it from {from}, so that `{program}` is on the search path")),
         ),
     }
@@ -251,12 +271,14 @@ impl Wanted<'_> {
 
     fn through_apt(&self, candidate: &Observed<Version>, too_old: Option<String>) -> Supply {
         let host = &self.inputs.inventory.host;
+        let in_machine = self.inputs.inventory.machine.there().is_some();
         let needed = &self.component.version;
         let because = too_old.clone().unwrap_or_else(|| format!("{} is not installed", self.package));
-        if let Observed::Unknown(reason) = &host.apt {
+        // What dpkg has told of a machine says that there is an apt as well.
+        if let (Observed::Unknown(reason), false) = (&host.apt, in_machine) {
             return Supply::Unknown(reason.clone());
         }
-        if host.apt.is_absent() {
+        if host.apt.is_absent() && !in_machine {
             let mend = format!("install `{}` {needed} or newer, so that it is on the search path", self.program);
             return self.lacking(format!("{because}, and there is no apt here"), Some(mend));
         }
@@ -273,6 +295,8 @@ impl Wanted<'_> {
             Observed::Absent => return self.lacking(format!("{because}, and apt knows no such package"), None),
         };
         match &host.root_access {
+            // In a machine we are root.
+            _ if in_machine => Supply::Install(Install { package: self.package, unit: self.unit, too_old, unheard_of }),
             Observed::Present(_) => {
                 Supply::Install(Install { package: self.package, unit: self.unit, too_old, unheard_of })
             }

@@ -1,9 +1,10 @@
 //! The commands that change the system: said by the plan, run by the provider, word for word the same.
 
+use super::action::Form;
 use crate::model::argv;
 use crate::model::component::{ComponentName, Source};
-use crate::model::inventory::RootAccess;
-use std::collections::BTreeSet;
+use crate::model::inventory::{Checkout, RootAccess};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The file that keeps package scripts from starting services (Debian Policy, 9.3.3; invoke-rc.d(8)).
@@ -71,15 +72,35 @@ fn by_hand<'a>(root: RootAccess, argv: impl IntoIterator<Item = &'a str>) -> Sys
     SystemCommand { argv: sudo.into_iter().chain(argv).map(str::to_owned).collect(), stdin: None }
 }
 
+/// What the compiler is told for static programs.
+const STATIC: &str = "-C target-feature=+crt-static";
+
+/// The variables for [`build`]; `flags` are those that the compiler is given already.
+pub fn build_variables(form: Form, flags: Option<&str>) -> BTreeMap<String, String> {
+    let both = match flags {
+        Some(flags) if !flags.is_empty() => format!("{flags} {STATIC}"),
+        _ => STATIC.to_owned(),
+    };
+    match form {
+        Form::Dynamic => BTreeMap::new(),
+        Form::Static => BTreeMap::from([("RUSTFLAGS".to_owned(), both)]),
+    }
+}
+
 /// Builds services of ours, within the folder of their source. Nothing but what the lock file names is taken.
-pub fn build(cargo: &Path, target: &Path, components: &BTreeSet<ComponentName>) -> Vec<String> {
+pub fn build(cargo: &Path, target: &Path, components: &BTreeSet<ComponentName>, form: Form) -> Vec<String> {
     let (cargo, target) = (cargo.display().to_string(), target.display().to_string());
     let words = ["build", "--release", "--locked", "--target-dir"].map(str::to_owned);
     let packages = components.iter().filter_map(|name| match name.source() {
         Source::Ours { program } => Some(["--package".to_owned(), program.to_owned()]),
         Source::Package { .. } | Source::Program { .. } => None,
     });
-    [cargo].into_iter().chain(words).chain([target]).chain(packages.flatten()).collect()
+    let own_target = match form {
+        Form::Dynamic => None,
+        Form::Static => Some(["--target".to_owned(), Checkout::static_target()]),
+    };
+    let words = [cargo].into_iter().chain(words).chain([target]).chain(own_target.into_iter().flatten());
+    words.chain(packages.flatten()).collect()
 }
 
 /// Puts our `policy-rc.d` in place.

@@ -48,9 +48,10 @@ fn host(action: &HostAction) -> Vec<String> {
         HostAction::SettlePackages { root, systemd, remove_policy, disable_units } => {
             settle(*root, *systemd, *remove_policy, disable_units).collect()
         }
-        HostAction::BuildServices { checkout, target, cargo, components, sources: _, log: _ } => {
-            let build = commands::build(cargo, target, components);
-            vec![format!("(cd {} && {})", quoted(checkout), argv::join(&build))]
+        HostAction::BuildServices { checkout, target, cargo, components, form, sources: _, log: _ } => {
+            let build = commands::build(cargo, target, components, *form);
+            let build = with_env(&commands::build_variables(*form, None), &build);
+            vec![format!("(cd {} && {build})", quoted(checkout))]
         }
         HostAction::ReservePorts { ports } => {
             ports.iter().map(|(key, number)| format!("# remember port {number} for {key}")).collect()

@@ -16,6 +16,7 @@ mod order;
 mod packages;
 pub mod planner;
 pub mod ports;
+pub mod programs;
 pub mod saved;
 pub mod step;
 pub mod teardown;

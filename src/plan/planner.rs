@@ -1,10 +1,11 @@
 //! The plan that brings an environment up.
 
-use super::action::{Action, EnvAction, HostAction, StackAction};
+use super::action::{Action, EnvAction, Form, HostAction, MachineAction, StackAction};
 use super::draft::{CLAIM, Draft};
 use super::error::PlanError;
 use super::identity::is_claimed;
 use super::machine::{self, Layer};
+use super::programs::{self, BUILD, Put};
 use super::step::{Goal, Plan};
 use super::wanted::{Outlook, Wanted, outlook};
 use super::work::{Work, files_of, unknown};
@@ -23,7 +24,7 @@ const SECRETS: &str = "secrets/store";
 const STOP_AGENT: &str = "agent/stop";
 const START_AGENT: &str = "agent/start";
 const ORPHANS: &str = "orphans/stop";
-const BUILD: &str = "services/build";
+const WAY: &str = "machine/way";
 
 /// Plans what brings the environment up: empty when all is as it should be.
 ///
@@ -46,6 +47,7 @@ pub fn up(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
         Some(Layer::There(guest)) => Some(On::Guest(guest)),
         Some(layer @ (Layer::Packages | Layer::Missing)) => {
             left = packages::settle(inputs, &mut draft);
+            programs::build_ahead(inputs, &mut draft)?;
             machine::replan(layer, &mut draft);
             None
         }
@@ -173,6 +175,7 @@ impl<'a> Up<'a> {
         self.add_stops(draft);
         self.add_ports_and_secrets(draft);
         self.add_agent(draft);
+        self.add_way(draft);
         for (name, native) in &self.wanted.natives {
             if let Some(work) = self.work.get(name) {
                 self.add_component(draft, *name, native, work);
@@ -183,21 +186,23 @@ impl<'a> Up<'a> {
 
     /// The programs of ours that are not there, in one go. What does not need them starts meanwhile.
     fn add_build(&self, draft: &mut Draft) {
-        let Observed::Present(checkout) = &self.inputs.inventory.checkout else { return };
-        let Observed::Present(cargo) = &checkout.cargo else { return };
-        if self.wanted.build.is_empty() {
-            return;
-        }
-        let reasons: Vec<&str> = self.wanted.build.values().map(String::as_str).collect();
-        let action = HostAction::BuildServices {
-            checkout: checkout.folder.clone(),
-            target: checkout.target.clone(),
-            cargo: cargo.clone(),
-            components: self.wanted.build.keys().copied().collect(),
-            sources: checkout.sources.clone(),
-            log: self.inputs.paths.logs().join("build.log"),
+        let form = match self.on {
+            On::Host => Form::Dynamic,
+            On::Guest(_) => Form::Static,
         };
-        draft.add(BUILD, [], reasons.join("; "), timeouts::BUILD, action);
+        programs::add_build(self.inputs, &self.wanted.build, form, draft);
+    }
+
+    /// The way into a machine: through it the components are asked whether they are ready.
+    fn add_way(&self, draft: &mut Draft) {
+        let On::Guest(guest) = &self.on else { return };
+        let because = match &self.inputs.inventory.way {
+            Observed::Present(()) => return,
+            Observed::Absent => "the machine does not know this environment's key, or this host the machine's",
+            Observed::Unknown(reason) => reason,
+        };
+        let action = MachineAction::OpenWay { paths: self.inputs.paths.clone() };
+        draft.add(WAY, [], because, timeouts::SHORT, Action::Machine { guest: guest.clone(), action });
     }
 
     /// What must not run, or not while it is changed.
@@ -309,8 +314,14 @@ impl<'a> Up<'a> {
             };
             draft.add(id(name, "prepare"), before, "it was not set up yet", timeouts::PREPARE, self.stack(action));
         }
+        if let (Some(Put { from, to, build, because }), On::Guest(guest)) = (self.wanted.put.get(&name), &self.on) {
+            let (from, to, build) = (from.clone(), to.clone(), build.clone());
+            let action = MachineAction::PutProgram { component: name, from, to, build };
+            let action = Action::Machine { guest: guest.clone(), action };
+            draft.add(id(name, "program"), [BUILD.to_owned()], because, timeouts::PROGRAM, action);
+        }
         if let Some(because) = &work.start {
-            let own = ["configure", "tidy", "prepare"].map(|verb| id(name, verb));
+            let own = ["configure", "tidy", "prepare", "program"].map(|verb| id(name, verb));
             let before =
                 needs_ready().chain(own).chain(self.all("stop")).chain([START_AGENT.to_owned(), ORPHANS.to_owned()]);
             let before = before.chain(self.wanted.build.contains_key(&name).then(|| BUILD.to_owned()));
@@ -324,7 +335,13 @@ impl<'a> Up<'a> {
             };
             let action =
                 StackAction::AwaitReady { component: name, paths: paths.clone(), probes: native.ready.clone() };
-            draft.add(id(name, "ready"), [id(name, "start")], because, timeouts::ready(name), self.stack(action));
+            draft.add(
+                id(name, "ready"),
+                both(&id(name, "start"), WAY),
+                because,
+                timeouts::ready(name),
+                self.stack(action),
+            );
         }
     }
 

@@ -10,6 +10,8 @@ pub(super) const SHORT: Span = Span::seconds(30);
 pub(super) const INSTALL: Span = Span::seconds(1800);
 /// Fetching what the services are made of and building them on a small machine.
 pub(super) const BUILD: Span = Span::seconds(3600);
+/// Bringing a program into a machine.
+pub(super) const PROGRAM: Span = Span::seconds(300);
 /// Removing what may be many files.
 pub(super) const REMOVE: Span = Span::seconds(600);
 /// Setting up a database, or migrating it.

@@ -2,6 +2,7 @@
 
 use super::availability::{Availability, availability};
 use super::error::PlanError;
+use super::programs::Put;
 use super::{Inputs, ports};
 use crate::model::component::{ComponentName, PortKey};
 use crate::render::native::{self, Active, Native, View};
@@ -18,6 +19,8 @@ pub struct Wanted<'a> {
     pub ports: BTreeMap<PortKey, u16>,
     /// The components whose program is built first, and why.
     pub build: BTreeMap<ComponentName, String>,
+    /// The components whose program is put into the machine, and how.
+    pub put: BTreeMap<ComponentName, Put>,
     /// The components that do not run, and why.
     pub skipped: BTreeMap<ComponentName, String>,
 }
@@ -60,5 +63,12 @@ pub fn outlook<'a>(inputs: &Inputs<'a>) -> Result<Outlook<'a>, PlanError> {
             Err(source) => Err(PlanError::Render { component: *name, source }),
         })
         .collect::<Result<_, _>>()?;
-    Ok(Outlook::Run(Box::new(Wanted { view, natives, ports, build: available.build, skipped: available.skipped })))
+    Ok(Outlook::Run(Box::new(Wanted {
+        view,
+        natives,
+        ports,
+        build: available.build,
+        put: available.put,
+        skipped: available.skipped,
+    })))
 }

@@ -966,6 +966,8 @@ pub fn observe(
             policy: host.policy.map_or(Observed::Absent, Observed::Present),
             units: host.units.clone(),
         },
+        installed: BTreeMap::new(),
+        way: Observed::Absent,
         machine: inventory::MachineState::Host,
     }
 }
@@ -978,6 +980,7 @@ pub fn checkout(built: &[(ComponentName, &str)]) -> Checkout {
         cargo: Observed::Present(PathBuf::from("/usr/bin/cargo")),
         sources: "as it is now".to_owned(),
         built: built.iter().map(|(name, sources)| (*name, (*sources).to_owned())).collect(),
+        built_static: BTreeMap::new(),
     }
 }
 

@@ -15,6 +15,7 @@ mod fakes;
 mod fakes_rendered;
 mod guest;
 mod guest_exec;
+mod guest_stack;
 mod host;
 mod image_lxd;
 mod init;

@@ -18,7 +18,7 @@ const fn kind(id: &'static str, does: &'static str, fails: &'static str) -> Step
 }
 
 /// Every kind of step, in the order in which a run has them.
-pub const KINDS: [StepKind; 24] = [
+pub const KINDS: [StepKind; 26] = [
     kind(
         "env/claim",
         "Makes the environment's folder, of mode 0700, and writes the identity into it. Everything that is made \
@@ -72,6 +72,18 @@ pub const KINDS: [StepKind; 24] = [
         "Starts the environment's agent: one background process that starts the components, starts them again when \
          they end, and keeps their logs.",
         "See logs/agent.log in the environment's folder.",
+    ),
+    kind(
+        "machine/way",
+        "Lets this environment's key open tunnels to the machine's loopback address, and nothing else, and remembers the \
+         machine's own keys, which are read over the channel by which commands get in.",
+        "The machine has no ssh server, or its user-data made no user report-tunnel.",
+    ),
+    kind(
+        "COMPONENT/program",
+        "Brings a static program of ours into the machine, checks there that it came as it was sent and runs, and writes \
+         down what it is.",
+        "The machine's disk is full, or the program is not static: `services/build-static` makes those.",
     ),
     kind(
         "COMPONENT/configure",

@@ -213,12 +213,34 @@ def units(wanted):
     return {name: attempt(lambda: one_unit(unit["unit"], unit["variables"])) for name, unit in wanted.items()}
 
 
+def host_keys():
+    keys = []
+    for name in sorted(glob.glob("/etc/ssh/ssh_host_*_key.pub")):
+        with open(name, encoding="utf-8") as file:
+            keys.append(" ".join(file.read().split()[:2]))
+    return keys
+
+
+def admitted(name):
+    """Who is let in as that user."""
+    with open(os.path.join(pwd.getpwnam(name).pw_dir, ".ssh/authorized_keys"), encoding="utf-8") as file:
+        return file.read()
+
+
+def way(name):
+    try:
+        return {"admitted": admitted(name), "keys": host_keys()}
+    except KeyError:
+        return {"admitted": "", "keys": []}
+
+
 def look(request):
     return {
         "programs": {name: attempt(lambda: program(name, request["known"])) for name in request["programs"]},
         "packages": attempt(lambda: packages(request["packages"])),
         "files": attempt(files),
         "units": units(request["units"]),
+        "way": attempt(lambda: way(request["tunnel"])),
         "prepared": attempt(lambda: sorted(os.listdir("/var/lib/reportctl/prepared"))),
     }
 
@@ -425,23 +447,16 @@ def admit(request):
     """Lets a key open tunnels, and nothing else, and returns the machine's own keys."""
     who = user(request["user"])
     folder = os.path.join(who.pw_dir, ".ssh")
+    # It is root's, so that nobody who came in by it can let in others.
     if not os.path.isdir(folder):
-        os.mkdir(folder, 0o700)
-    os.chown(folder, who.pw_uid, who.pw_gid)
+        os.mkdir(folder)
+        os.chown(folder, 0, who.pw_gid)
+        os.chmod(folder, 0o750)
     path = os.path.join(folder, "authorized_keys")
-    wanted = request["line"].encode() + b"\n"
-    try:
-        with open(path, "rb") as file:
-            is_there = file.read() == wanted
-    except FileNotFoundError:
-        is_there = False
-    if not is_there:
-        replace(path, wanted)
-    os.chown(path, who.pw_uid, who.pw_gid)
-    keys = []
-    for name in sorted(glob.glob("/etc/ssh/ssh_host_*_key.pub")):
-        with open(name, encoding="utf-8") as file:
-            keys.append(" ".join(file.read().split()[:2]))
+    replace(path, request["line"].encode() + b"\n")
+    os.chown(path, 0, who.pw_gid)
+    os.chmod(path, 0o640)
+    keys = host_keys()
     if not keys:
         raise Failed("the machine has no ssh host key: is openssh-server installed?", "precondition")
     return keys

@@ -9,7 +9,7 @@ mod machine;
 mod ready;
 mod services;
 pub mod units;
-mod way;
+pub mod way;
 
 use crate::context::Context;
 use crate::model::guest::Guest;

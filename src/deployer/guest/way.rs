@@ -4,11 +4,12 @@
 use super::{Place, hand};
 use crate::exec::{self, Command};
 use crate::fs;
+use crate::model::inventory::Observed;
 use crate::model::paths::Paths;
 use crate::provider::Failure;
 use crate::provider::FailureKind;
-use crate::reach::tunnel::{self, Door, Tunnel};
-use serde::Serialize;
+use crate::reach::tunnel::{self, Door, HOST, Tunnel};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -37,13 +38,41 @@ struct Admit {
 
 /// Lets this environment's key open tunnels, and remembers the machine's own keys, which are read over the channel by which
 /// commands get in: nothing is trusted on first use. Safe twice.
-pub async fn open(place: &Place<'_>, paths: &Paths) -> Result<(), Failure> {
+pub(super) async fn open(place: &Place<'_>, paths: &Paths) -> Result<(), Failure> {
     let public = own_key(place, paths).await?;
-    let line = format!("restrict,port-forwarding,permitopen=\"127.0.0.1:*\",permitlisten=\"127.0.0.1:*\" {public}");
-    let request = Admit { deed: "admit", user: tunnel::USER, line };
+    let request = Admit { deed: "admit", user: tunnel::USER, line: line(&public) };
     let keys: Vec<String> = hand::ask(&place.inside, &request, PATIENCE).await?;
-    let known: String = keys.iter().map(|key| format!("{} {key}\n", tunnel::HOST)).collect();
-    Ok(fs::replace(&paths.known_hosts(), known.as_bytes(), 0o600)?)
+    Ok(fs::replace(&paths.known_hosts(), known(&keys).as_bytes(), 0o600)?)
+}
+
+/// Who is let in: our key, for tunnels to and from the machine's loopback address (sshd(8), `AUTHORIZED_KEYS FILE FORMAT`).
+fn line(public: &str) -> String {
+    format!("restrict,port-forwarding,permitopen=\"127.0.0.1:*\",permitlisten=\"127.0.0.1:*\" {public}")
+}
+
+/// The machine's own keys, as ssh reads them.
+fn known(keys: &[String]) -> String {
+    keys.iter().map(|key| format!("{HOST} {key}\n")).collect()
+}
+
+/// Who is let into a machine, and its own keys, as they were seen there.
+#[derive(Debug, Deserialize)]
+pub struct Seen {
+    admitted: String,
+    keys: Vec<String>,
+}
+
+/// Whether the way is as [`open`] leaves it, on both of its sides.
+pub fn observe(paths: &Paths, seen: &Seen) -> Observed<()> {
+    let public = match fs::observe(&paths.key().with_extension("pub")) {
+        Observed::Present(public) if fs::observe_meta(&paths.key()).present().is_some() => public,
+        Observed::Present(_) | Observed::Absent => return Observed::Absent,
+        Observed::Unknown(reason) => return Observed::Unknown(reason),
+    };
+    let remembered = fs::observe(&paths.known_hosts());
+    let is_known = !seen.keys.is_empty() && remembered.present() == Some(&known(&seen.keys));
+    let is_open = is_known && seen.admitted.trim_end() == line(public.trim());
+    if is_open { Observed::Present(()) } else { Observed::Absent }
 }
 
 /// The public half of this environment's key, which is made where there is none.
@@ -79,10 +108,16 @@ impl Way {
     /// one that has all takes its place.
     ///
     /// Errors: it cannot be opened.
-    pub async fn through(&self, place: &Place<'_>, ports: &BTreeSet<u16>) -> Result<BTreeMap<u16, u16>, Failure> {
+    pub(super) async fn through(
+        &self,
+        place: &Place<'_>,
+        ports: &BTreeSet<u16>,
+    ) -> Result<BTreeMap<u16, u16>, Failure> {
         let mut open = self.open.lock().await;
-        let has = |open: &Opened| ports.iter().all(|port| open.tunnel.local(*port).is_some());
-        if !open.as_ref().is_some_and(has) {
+        let leads = |open: &Opened| {
+            open.tunnel.trouble().is_none() && ports.iter().all(|port| open.tunnel.local(*port).is_some())
+        };
+        if !open.as_ref().is_some_and(leads) {
             let all: BTreeSet<u16> = open.iter().flat_map(|open| &open.ports).chain(ports).copied().collect();
             let paths = &place.guests.paths;
             let door = Door { address: address(place).await?, key: paths.key(), known_hosts: paths.known_hosts() };

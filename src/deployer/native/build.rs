@@ -4,6 +4,8 @@ use super::Native;
 use crate::exec::{self, Command, ExecError};
 use crate::fs;
 use crate::model::component::{ComponentName, Source};
+use crate::model::inventory::Checkout;
+use crate::plan::action::Form;
 use crate::plan::commands;
 use crate::provider::host::{claim, services};
 use crate::provider::{Failure, FailureKind, Notes};
@@ -24,6 +26,8 @@ pub struct Build<'a> {
     pub cargo: &'a Path,
     /// The services.
     pub components: &'a BTreeSet<ComponentName>,
+    /// How they are linked.
+    pub form: Form,
     /// The digest of their source.
     pub sources: &'a str,
     /// Where what Cargo said is kept when it fails.
@@ -36,18 +40,23 @@ pub struct Build<'a> {
 /// the same folder, and does nothing where all is built already.
 pub async fn perform(native: &Native, build: &Build<'_>, notes: &Notes) -> Result<(), Failure> {
     claim::check(&native.paths, &native.id)?;
-    let programs = build.target.join("release");
-    let records = build.components.iter().filter_map(|name| match name.source() {
-        Source::Ours { program } => Some(services::record(&programs, program)),
+    let programs = match build.form {
+        Form::Dynamic => build.target.join("release"),
+        Form::Static => build.target.join(Checkout::static_target()).join("release"),
+    };
+    let names = build.components.iter().filter_map(|name| match name.source() {
+        Source::Ours { program } => Some(program),
         Source::Package { .. } | Source::Program { .. } => None,
     });
-    let records: Vec<_> = records.collect();
+    let names: Vec<&str> = names.collect();
+    let records: Vec<_> = names.iter().map(|program| services::record(&programs, program)).collect();
     // A build that is cut off may leave a program that is of no source that we know.
     for record in &records {
         fs::remove_file(record)?;
     }
-    let argv = commands::build(build.cargo, build.target, build.components);
+    let argv = commands::build(build.cargo, build.target, build.components, build.form);
     let command = Command::changes(&native.context, argv)
+        .env(commands::build_variables(build.form, native.context.var("RUSTFLAGS")))
         .without(is_of_another_cargo)
         .cwd(build.checkout)
         .deadline(build.timeout.saturating_sub(Duration::from_secs(3)).max(build.timeout / 2));
@@ -55,6 +64,13 @@ pub async fn perform(native: &Native, build: &Build<'_>, notes: &Notes) -> Resul
     let output = exec::start(command.accept(&[0, CARGO_FAILED])).await.map_err(|error| failed(build, &error))?;
     if output.code == CARGO_FAILED {
         return Err(not_built(build, &output.stderr));
+    }
+    let is_as_asked = |name: &&str| build.form == Form::Dynamic || services::is_static_file(&programs.join(name));
+    if let Some(name) = names.iter().find(|name| !is_as_asked(name)) {
+        let cause = format!("cargo built {}, and not as a static program", programs.join(name).display());
+        return Err(Failure::new(FailureKind::Failed, cause).advice(
+            "look for what else sets flags of the compiler: `CARGO_ENCODED_RUSTFLAGS`, or Cargo's configuration",
+        ));
     }
     for record in &records {
         fs::write(record, format!("{}\n", build.sources).as_bytes(), 0o644)?;

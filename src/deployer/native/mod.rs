@@ -103,10 +103,10 @@ impl Native {
                 };
                 packages::settle(self, rest).await
             }
-            HostAction::BuildServices { checkout, target, cargo, components, sources, log } => {
+            HostAction::BuildServices { checkout, target, cargo, components, form, sources, log } => {
                 build::perform(
                     self,
-                    &build::Build { checkout, target, cargo, components, sources, log, timeout },
+                    &build::Build { checkout, target, cargo, components, form: *form, sources, log, timeout },
                     notes,
                 )
                 .await

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::exec::{self, Command};
 use crate::fs;
 use crate::model::component::{ComponentName, Source};
-use crate::model::inventory::{Checkout, Observed, Program};
+use crate::model::inventory::{Checkout, Installed, Observed, Program};
 use crate::model::quantity::Version;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,6 +52,36 @@ pub async fn observe(
             Err(reason) => Observed::Unknown(reason),
         };
         seen.insert(component, program);
+    }
+    known.save();
+    seen
+}
+
+/// The programs of ours that are installed on this host, and whether each runs in any machine. `cache` as for [`observe`].
+pub async fn observe_installed(
+    context: &Context,
+    components: impl IntoIterator<Item = ComponentName>,
+    checkout: Option<&Checkout>,
+    cache: Option<&Path>,
+) -> BTreeMap<ComponentName, Observed<Installed>> {
+    let mut known: Cache<Version> = Cache::open(cache, "programs.json");
+    let mut seen = BTreeMap::new();
+    for component in components {
+        let Source::Ours { program } = component.source() else { continue };
+        let Some(Found { path, build }) = services::find_installed(context, program, checkout) else {
+            seen.insert(component, Observed::Absent);
+            continue;
+        };
+        let stamp = fs::stamp(&path).unwrap_or_default();
+        let version = match known.get(&key(&path), &stamp) {
+            Some(version) => Ok(version),
+            None => ask(context, component, &path).await,
+        };
+        let installed = version.map(|version| {
+            known.put(&key(&path), &stamp, version.clone());
+            Installed { is_static: services::is_static_file(&path), program: Program { path, version, build } }
+        });
+        seen.insert(component, installed.map_or_else(Observed::Unknown, Observed::Present));
     }
     known.save();
     seen

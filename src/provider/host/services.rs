@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 const SOURCES: [&str; 3] = ["Cargo.lock", "Cargo.toml", "services"];
 /// Folders of a package that its program is not made of.
 const NOT_SOURCES: [&str; 2] = ["tests", "benches"];
+/// So much of a program holds the table of its segments.
+const HEAD: u64 = 64 << 10;
 
 /// A program that was found.
 pub struct Found {
@@ -25,21 +27,33 @@ pub struct Found {
 /// Where one of our services is: on the search path, beside reportctl itself, or built from the checkout's source as it
 /// is now. What was built there from another source is not found: it is to be built again.
 pub fn find(context: &Context, component: ComponentName, program: &str, checkout: Option<&Checkout>) -> Option<Found> {
-    let built_in = checkout.map(Checkout::programs);
-    let beside = || {
-        let folder = context.program.parent()?;
-        let path = folder.join(program);
-        let is_built_there = built_in.as_deref() == Some(folder);
-        (!is_built_there && is_file(&path)).then_some(path)
-    };
-    let installed = exec::find(context, program).filter(|path| path.parent() != built_in.as_deref());
-    if let Some(path) = installed.or_else(beside) {
-        return Some(Found { build: fs::stamp(&path), path });
+    if let Some(installed) = find_installed(context, program, checkout) {
+        return Some(installed);
     }
     let checkout = checkout?;
     let path = checkout.programs().join(program);
     let is_fresh = checkout.built.get(&component) == Some(&checkout.sources);
     (is_fresh && is_file(&path)).then(|| Found { path, build: Some(checkout.sources.clone()) })
+}
+
+/// Where one of our services is installed: on the search path, or beside reportctl itself. What was built in the checkout is
+/// not.
+pub fn find_installed(context: &Context, program: &str, checkout: Option<&Checkout>) -> Option<Found> {
+    let built_in = |folder: Option<&Path>| {
+        let folders = checkout.map(|checkout| [checkout.programs(), checkout.static_programs()]);
+        folders.into_iter().flatten().any(|own| Some(own.as_path()) == folder)
+    };
+    let beside = || {
+        let path = context.program.parent()?.join(program);
+        (!built_in(path.parent()) && is_file(&path)).then_some(path)
+    };
+    let path = exec::find(context, program).filter(|path| !built_in(path.parent())).or_else(beside)?;
+    Some(Found { build: fs::stamp(&path), path })
+}
+
+/// Whether the program in a file is static. False also where it cannot be read.
+pub fn is_static_file(path: &Path) -> bool {
+    fs::read_from(path, 0, HEAD).is_ok_and(|(head, _)| is_static(&head))
 }
 
 /// What is to be known of a checkout, so that services can be built in it.
@@ -55,12 +69,17 @@ pub fn checkout(context: &Context, folder: &Path) -> Observed<Checkout> {
         cargo: exec::find(context, "cargo").map_or(Observed::Absent, Observed::Present),
         sources,
         built: BTreeMap::new(),
+        built_static: BTreeMap::new(),
     };
     for name in ComponentName::ALL {
         let Source::Ours { program } = name.source() else { continue };
-        if let Observed::Present(text) = fs::observe(&record(&checkout.programs(), program)) {
-            checkout.built.insert(name, text.trim().to_owned());
-        }
+        let of =
+            |programs: PathBuf| fs::observe(&record(&programs, program)).present().map(|text| text.trim().to_owned());
+        checkout.built.extend(of(checkout.programs()).map(|sources| (name, sources)));
+        let is_there = is_file(&checkout.static_programs().join(program));
+        checkout
+            .built_static
+            .extend(of(checkout.static_programs()).filter(|_| is_there).map(|sources| (name, sources)));
     }
     Observed::Present(checkout)
 }

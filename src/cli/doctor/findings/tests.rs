@@ -48,6 +48,8 @@ pub(super) fn well() -> (Environment, Inventory, HostLook) {
             policy: Observed::Absent,
             units: BTreeMap::new(),
         },
+        installed: BTreeMap::new(),
+        way: Observed::Absent,
         machine: MachineState::Host,
     };
     let look = HostLook {
