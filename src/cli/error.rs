@@ -216,6 +216,14 @@ pub enum CliError {
         /// Why not.
         error: String,
     },
+    /// No way leads to a component in the environment's machine.
+    #[error("{error}")]
+    Way {
+        /// The environment.
+        env: EnvName,
+        /// Why not.
+        error: String,
+    },
     /// The runner's program did not do what it was asked.
     #[error("{said}")]
     Queue {

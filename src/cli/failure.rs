@@ -94,6 +94,13 @@ pub fn report(error: &CliError) -> Report {
             of(ExitCode::Precondition, &[&format!("reportctl status -e {env}"), &format!("reportctl up -e {env}")])
                 .of_env(env)
         }
+        CliError::Way { env, .. } => of(
+            ExitCode::Failed,
+            &[
+                &format!("reportctl status -e {env}"),
+                &format!("reportctl up -e {env}   # reads the machine's keys again"),
+            ],
+        ),
         CliError::Link { env, .. } => of(
             ExitCode::Failed,
             &["reportctl user link NAME --mail ADDRESS", &format!("reportctl logs requestor -e {env}")],

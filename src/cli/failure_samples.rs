@@ -125,6 +125,7 @@ fn others() -> Vec<CliError> {
         CliError::Init(InitError::FromBase(env())),
         CliError::NotUp { env: env() },
         CliError::NotThere { env: env(), component: ComponentName::Grafana, reason },
+        CliError::Way { env: env(), error: "no tunnel to 10.101.1.2: port 8080 is taken".to_owned() },
         CliError::Link { env: env(), error: "a name is made of small letters and digits".to_owned() },
         CliError::Queue { env: env(), usage: true, said: "unrecognized subcommand 'stats'".to_owned() },
         CliError::Queue { env: env(), usage: false, said: "there is no such job".to_owned() },

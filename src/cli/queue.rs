@@ -8,6 +8,9 @@ use crate::ui::Output;
 use clap::Args;
 use reportctl::exec::{self, Command, ExecError};
 use reportctl::model::component::ComponentName;
+use reportctl::model::secret::Secrets;
+use reportctl::model::unit;
+use reportctl::reach::guest::{Inside, Run};
 use std::time::Duration;
 
 /// How long the runner's program may take: it looks through dead letters at most.
@@ -51,6 +54,9 @@ pub fn run(QueueArgs { words, shared: _ }: QueueArgs, session: &Session) -> Resu
     let redis = native.service.argv.iter().filter(|word| word.starts_with("--redis")).cloned();
     let json = (session.output == Output::Json).then(|| ["-o", "json"].map(str::to_owned));
     let argv = program.chain(["queue".to_owned()]).chain(words).chain(redis).chain(json.into_iter().flatten());
+    if let Some(inside) = site.inside(&look, &Secrets::default()) {
+        return within(session, &site, &runtime, &inside, argv);
+    }
     match exec::run(&Command::reads(session.context, argv).deadline(PATIENCE)) {
         Ok(output) => {
             session.ui.out.text(&output.stdout);
@@ -66,4 +72,28 @@ pub fn run(QueueArgs { words, shared: _ }: QueueArgs, session: &Session) -> Resu
         }
         Err(error) => Err(CliError::Queue { env: site.env.name.clone(), usage: false, said: error.to_string() }),
     }
+}
+
+/// Runs it in the machine, as the user that the runner runs as there.
+fn within(
+    session: &Session,
+    site: &Site,
+    runtime: &tokio::runtime::Runtime,
+    inside: &Inside,
+    argv: impl Iterator<Item = String>,
+) -> Result<ExitCode, CliError> {
+    let user = unit::user(ComponentName::Runner);
+    let argv = ["runuser", "-u", &user, "--"].map(str::to_owned).into_iter().chain(argv);
+    let output = runtime.block_on(inside.run(Run::new(argv).deadline(PATIENCE)));
+    let output = output.map_err(|error| CliError::Inside { env: site.env.name.clone(), error })?;
+    if output.code != 0 {
+        let said = output.stderr.trim();
+        let said = said.strip_prefix("error: ").unwrap_or(said).to_owned();
+        return Err(CliError::Queue { env: site.env.name.clone(), usage: output.code == 2, said });
+    }
+    session.ui.out.text(&output.stdout);
+    if !output.stderr.trim().is_empty() {
+        session.ui.say(output.stderr.trim_end());
+    }
+    Ok(ExitCode::Ok)
 }

@@ -8,25 +8,29 @@ use super::site::{Aim, Site};
 use crate::ui::human;
 use crate::ui::progress::{Events, View};
 use reportctl::deployer::everywhere::Everywhere;
-use reportctl::deployer::guest::Guests;
+use reportctl::deployer::guest::{Guests, dossier};
 use reportctl::deployer::native::{Native, gather_dossier};
 use reportctl::engine::converge::{ConvergeError, Planner};
 use reportctl::engine::{Engine, RunResult};
 use reportctl::event::{EventKind, Teller};
+use reportctl::fs::FsError;
 use reportctl::journal::entry::{Outcome, Verb};
 use reportctl::journal::log::{Log, Opening};
 use reportctl::journal::store::Memory;
 use reportctl::model::component::PortKey;
 use reportctl::model::facts::Facts;
 use reportctl::model::ids::{EnvId, RunId};
-use reportctl::model::inventory::Inventory;
+use reportctl::model::inventory::{Inventory, Observed};
 use reportctl::plan::step::Plan;
 use reportctl::provider::Failure;
+use reportctl::provider::host::secrets;
 use reportctl::provider::lxd::Lxd;
 use reportctl::provider::multipass::Multipass;
+use reportctl::reach::guest::Inside;
 use reportctl::smoke::Options;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -261,8 +265,26 @@ impl<'s, 'a> Run<'s, 'a> {
                 return error;
             }
         };
+        if let Err(trouble) = self.gather_machine(&folder).await {
+            self.session.ui.warn(&trouble.to_string());
+        }
         self.teller.tell(EventKind::Dossier { path: folder.display().to_string() });
         error.with_dossier(folder)
+    }
+
+    /// Adds what there is to be known of the machine, as far as it can be looked into.
+    async fn gather_machine(&self, folder: &Path) -> Result<(), FsError> {
+        // Without the values nothing could be masked.
+        let Ok(secrets) = secrets::load(&self.site.paths) else { return Ok(()) };
+        let facts = self.site.recall().map(|memory| memory.facts).unwrap_or_default();
+        let Ok(look) = self.site.look(&facts, Some(&self.id)).await else { return Ok(()) };
+        match look.inventory.machine.told() {
+            Observed::Present(told) if told.is_running => {
+                let inside = Inside::new(self.site.context, &told.guest).mask(&secrets);
+                dossier::gather(&inside, folder).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Tells the end, and shows what is still to be shown.

@@ -13,11 +13,15 @@ use reportctl::model::guest::MadeBy;
 use reportctl::model::ids::{EnvId, EnvName};
 use reportctl::model::inventory::{Inventory, Observed};
 use reportctl::model::paths::Paths;
+use reportctl::model::secret::Secrets;
 use reportctl::observe;
 use reportctl::plan::step::Plan;
 use reportctl::plan::wanted::{Outlook, Wanted, outlook};
 use reportctl::plan::{Inputs, planner, teardown};
 use reportctl::project::Project;
+use reportctl::reach::Direct;
+use reportctl::reach::guest::Inside;
+use reportctl::reach::machine::{Seen, WayError};
 use std::path::PathBuf;
 
 /// The identity that stands in plans of an environment that has none yet: it is drawn when the environment is made, so
@@ -142,6 +146,25 @@ impl<'a> Site<'a> {
     /// Where the components' files are.
     pub fn place(&self) -> &Paths {
         self.machine.as_ref().unwrap_or(&self.paths)
+    }
+
+    /// The way to these ports of the components, as long as it is held: direct, or by a tunnel into the machine.
+    ///
+    /// Errors: there is no way, as in a machine that does not run.
+    pub async fn way(&self, look: &Look, secrets: &Secrets, ports: &[u16]) -> Result<Direct, WayError> {
+        match look.inventory.machine.there() {
+            None => Ok(Direct::new()?),
+            Some((guest, address)) => {
+                let seen = Seen { guest: &guest, address, records: &self.paths };
+                seen.open(self.context, secrets, ports).await
+            }
+        }
+    }
+
+    /// The way into the environment's machine, where it runs; none where the components run on this host.
+    pub fn inside(&self, look: &Look, secrets: &Secrets) -> Option<Inside> {
+        let (guest, _) = look.inventory.machine.there()?;
+        Some(Inside::new(self.context, &guest).mask(secrets))
     }
 
     /// What a plan is made from.

@@ -209,6 +209,13 @@ fn show(session: &Session, site: &Site, done: &Done) {
 /// The address that lets whoever brought it up in at the page of reports. It goes to this person alone: no event, no
 /// journal and no JSON has it. That there is none takes nothing from what was done.
 async fn show_way_in(session: &Session<'_>, site: &Site<'_>) {
+    if site.env.machine.blueprint().is_some() {
+        let name = &site.env.name;
+        session.ui.say(&format!(
+            "reports:      reportctl open requestor -e {name}   # and: reportctl user link NAME -e {name}"
+        ));
+        return;
+    }
     let made = async {
         let facts = site.recall()?.facts;
         let look = site.look(&facts, None).await?;

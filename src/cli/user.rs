@@ -12,7 +12,7 @@ use reportctl::model::environment::secret_name;
 use reportctl::model::facts::Facts;
 use reportctl::plan::wanted::Wanted;
 use reportctl::provider::host::secrets;
-use reportctl::reach::{self, Direct, Link};
+use reportctl::reach::{self, Link};
 
 /// Let people in
 #[derive(Debug, Args)]
@@ -52,13 +52,18 @@ pub fn link(LinkArgs { name, mail, shared: _ }: LinkArgs, session: &Session) -> 
     let link = super::runtime()?.block_on(async {
         let look = site.look(&facts, None).await?;
         let wanted = site.running(&facts, &look, ComponentName::Requestor)?;
-        made(&site, &wanted, &name, mail.as_deref()).await
+        made(&site, &look, &wanted, &name, mail.as_deref()).await
     })?;
     let Link { url, expires_at } = link;
     match session.output {
         Output::Human => {
             session.ui.out.line(&url);
             session.ui.say(&format!("it lets {name} in once, until {expires_at}"));
+            if site.env.machine.blueprint().is_some() {
+                session
+                    .ui
+                    .say(&format!("it leads there while this runs: reportctl open requestor -e {}", site.env.name));
+            }
         }
         Output::Json => {
             let document = serde_json::json!({ "schema": 1, "user": name, "url": url, "expires_at": expires_at });
@@ -74,11 +79,17 @@ pub fn link(LinkArgs { name, mail, shared: _ }: LinkArgs, session: &Session) -> 
 pub async fn first(site: &Site<'_>, facts: &Facts, look: &Look) -> Result<Option<(String, Link)>, CliError> {
     let Ok(wanted) = site.running(facts, look, ComponentName::Requestor) else { return Ok(None) };
     let name = own_name(site.context);
-    let link = made(site, &wanted, &name, None).await?;
+    let link = made(site, look, &wanted, &name, None).await?;
     Ok(Some((name, link)))
 }
 
-async fn made(site: &Site<'_>, wanted: &Wanted<'_>, name: &str, mail: Option<&str>) -> Result<Link, CliError> {
+async fn made(
+    site: &Site<'_>,
+    look: &Look,
+    wanted: &Wanted<'_>,
+    name: &str,
+    mail: Option<&str>,
+) -> Result<Link, CliError> {
     let env = || site.env.name.clone();
     let wrong = |error: String| CliError::Link { env: env(), error };
     let key = PortKey::new(ComponentName::Requestor, "http");
@@ -87,7 +98,7 @@ async fn made(site: &Site<'_>, wanted: &Wanted<'_>, name: &str, mail: Option<&st
         secrets::load(&site.paths).map_err(|error| CliError::Secrets { env: env(), error: error.to_string() })?;
     let secret = secret_name(ComponentName::Requestor, "admin").map_err(|error| wrong(error.to_string()))?;
     let admin = secrets.get(&secret).ok_or_else(|| wrong(format!("the secret {secret} is not stored")))?;
-    let direct = Direct::new().map_err(|error| wrong(error.to_string()))?;
+    let direct = site.way(look, &secrets, &[port]).await.map_err(|error| wrong(error.to_string()))?;
     reach::link(&direct, port, admin, name, mail).await.map_err(|error| wrong(error.to_string()))
 }
 

@@ -13,6 +13,7 @@ use document::{Health, Status};
 use reportctl::context::Context;
 use reportctl::journal::store::Memory;
 use reportctl::model::component::ComponentName;
+use reportctl::model::inventory::MachineState;
 use reportctl::model::probe::Probe;
 use reportctl::model::secret::Secrets;
 use reportctl::plan::diff;
@@ -64,7 +65,8 @@ async fn look(site: &Site<'_>, memory: &Memory) -> Result<Status, CliError> {
     }
     if let Ok(Outlook::Run(wanted)) = outlook(&inputs) {
         let probes = wanted.natives.iter().map(|(component, native)| (*component, native.ready.clone())).collect();
-        let health = health(site, &look, probes).await;
+        let ports: Vec<u16> = wanted.ports.values().copied().collect();
+        let health = health(site, &look, probes, &ports).await;
         for (component, native) in &wanted.natives {
             status.place(*component, native, &wanted.ports, health.get(component));
         }
@@ -77,9 +79,20 @@ async fn health(
     site: &Site<'_>,
     look: &Look,
     probes: BTreeMap<ComponentName, Vec<Probe>>,
+    ports: &[u16],
 ) -> BTreeMap<ComponentName, Health> {
-    let (Ok(direct), false) = (Direct::new(), is_not_drawn(&look.id)) else { return BTreeMap::new() };
+    let made_here = matches!(look.inventory.machine, MachineState::Host);
+    if is_not_drawn(&look.id) || !(made_here || look.inventory.machine.there().is_some()) {
+        return BTreeMap::new();
+    }
     let secrets = secrets::load(&site.paths).unwrap_or_default();
+    let direct = match site.way(look, &secrets, ports).await {
+        Ok(direct) => direct,
+        Err(error) => {
+            let why = error.to_string();
+            return probes.into_keys().map(|component| (component, Health::NotReady(why.clone()))).collect();
+        }
+    };
     let mut asked = JoinSet::new();
     for (component, probes) in probes {
         let (direct, context, secrets) = (direct.clone(), site.context.clone(), secrets.clone());

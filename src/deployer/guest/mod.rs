@@ -3,6 +3,7 @@
 //! Guarantees: each is safe twice. The machine was found by its identity before anything is done in it, and a unit whose
 //! process carries another identity is left alone.
 
+pub mod dossier;
 mod files;
 pub mod hand;
 mod machine;
