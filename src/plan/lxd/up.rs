@@ -345,7 +345,8 @@ impl Up<'_> {
         }
         let is_provisioned =
             instance.is_some_and(|instance| instance.is_provisioned || instance.snapshots.contains(SNAPSHOT));
-        if !blueprint.ready.is_empty() && !(is_there && is_provisioned) {
+        let was_ready = is_there && is_provisioned;
+        if !blueprint.ready.is_empty() && !was_ready {
             let commands = blueprint.ready.clone();
             let action = Action::Machine { guest, action: MachineAction::AwaitBlueprint { commands } };
             draft.add(READY, [CLOUD_INIT.to_owned()], "its blueprint says so", blueprint.timeouts.ready, action);

@@ -46,12 +46,11 @@ fn file(item: &Node, told: &mut Told) {
     if let Some(permissions) = item.get("permissions") {
         mode(permissions, told);
     }
-    if let Some(encoding) =
+    if let Some((at, encoding)) =
         item.get("encoding").and_then(|node| is_text("encoding", node, told).map(|it| (node.at, it)))
+        && !ENCODINGS.contains(&encoding)
     {
-        if !ENCODINGS.contains(&encoding.1) {
-            told.error(encoding.0, format!("there is no encoding `{}`: write {}", encoding.1, ENCODINGS.join(", ")));
-        }
+        told.error(at, format!("there is no encoding `{encoding}`: write {}", ENCODINGS.join(", ")));
     }
     if let Some(owner) = item.get("owner").and_then(|node| is_text("owner", node, told).map(|it| (node.at, it))) {
         let (user, group) = owner.1.split_once(':').unwrap_or((owner.1, "root"));

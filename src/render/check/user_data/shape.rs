@@ -27,12 +27,9 @@ pub fn judge(key: &Node, value: &Node, told: &mut Told) {
             flag(name, value, told);
         }
         "package_reboot_if_required" | "apt_reboot_if_required" => {
-            if flag(name, value, told) == Some(true) {
-                told.error(
-                    key.at,
-                    format!("`{name}` restarts the machine before `runcmd`, and whoever waits loses it"),
-                );
-            }
+            let restarts = flag(name, value, told) == Some(true);
+            let what = || format!("`{name}` restarts the machine before `runcmd`, and whoever waits loses it");
+            restarts.then(|| told.error(key.at, what()));
         }
         "power_state" => told.error(key.at, "`power_state` takes the machine away after cloud-init has said done"),
         "hostname" | "fqdn" | "timezone" | "final_message" => {
@@ -129,10 +126,10 @@ fn packages(node: &Node, told: &mut Told) {
     for item in list("packages", node, told) {
         match &item.value {
             Value::Scalar { .. } => {
-                if let Some(name) = is_text("packages", item, told) {
-                    if name.is_empty() || name.contains(char::is_whitespace) {
-                        told.error(item.at, "this is no name of a package: each stands in an item of its own");
-                    }
+                if let Some(name) = is_text("packages", item, told)
+                    && (name.is_empty() || name.contains(char::is_whitespace))
+                {
+                    told.error(item.at, "this is no name of a package: each stands in an item of its own");
                 }
             }
             Value::List(pair) if (1..=2).contains(&pair.len()) => texts("packages", item, told),

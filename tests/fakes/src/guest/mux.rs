@@ -69,11 +69,8 @@ impl<W: Write + Send + 'static> Mux<W> {
                 Ok(stream) => self.carry(channel, stream),
                 Err(_) => self.send(channel, LOST, &[]),
             },
-            (DATA, Some(mut stream), bytes) => {
-                if stream.write_all(bytes).is_err() {
-                    self.send(channel, LOST, &[]);
-                }
-            }
+            (DATA, Some(mut stream), bytes) if stream.write_all(bytes).is_err() => self.send(channel, LOST, &[]),
+            (DATA, Some(_), _) => {}
             (END, Some(stream), _) => drop(stream.shutdown(Shutdown::Write)),
             (LOST, Some(stream), _) => {
                 let _ = stream.shutdown(Shutdown::Both);
