@@ -21,7 +21,7 @@ undo() {
 }
 trap undo EXIT
 trap 'exit 143' HUP INT TERM
-tar -xof - -C "$stage"
+tar -xomf - -C "$stage"
 number=0
 while read -r mode owner path; do
   folder=${path%/*} new=${path%/*}/.${path##*/}.reportctl-new
