@@ -34,6 +34,7 @@ mod smoke;
 mod status;
 mod up;
 mod user;
+mod user_data;
 mod validate;
 mod version;
 

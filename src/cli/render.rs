@@ -3,7 +3,7 @@
 use super::args::InEnvUnshown;
 use super::failure::CliError;
 use super::site::{Look, Site};
-use super::{ExitCode, Session};
+use super::{ExitCode, Session, user_data};
 use crate::ui::{Output, json};
 use clap::Args;
 use reportctl::fs;
@@ -12,7 +12,9 @@ use reportctl::model::component::{ComponentName, Source};
 use reportctl::model::environment::Component;
 use reportctl::model::facts::Facts;
 use reportctl::model::inventory::{Observed, Program};
+use reportctl::plan::error::PlanError;
 use reportctl::plan::wanted::{Outlook, outlook};
+use reportctl::render::cloud_init::Base;
 use reportctl::render::native::Native;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -32,6 +34,7 @@ pub enum RenderOutput {
 #[command(after_help = "\
 Secrets stand in the files as references such as @{secret:redis-admin}.
 reportctl render -o rendered      writes the files into the folder `rendered`
+reportctl render -e lxd -o DIR    a machine's files by their paths in it, and DIR/cloud-init/user-data
 reportctl render -o json          one document; a folder of that name is ./json")]
 pub struct RenderArgs {
     /// The form of the result, or the folder to write the files into
@@ -66,13 +69,36 @@ pub fn run(RenderArgs { output, all, shared: _ }: RenderArgs, session: &Session)
         let names: Vec<&str> = assumed.iter().map(|name| name.as_str()).collect();
         session.ui.say(&format!("not installed here, so rendered for its oldest version: {}", names.join(", ")));
     }
-    let natives = natives(&site, &facts, &look)?;
+    let rendered = Rendered { user_data: initial(&site)?, natives: natives(&site, &facts, &look)? };
     match (output, session.output) {
-        (Some(RenderOutput::Folder(folder)), _) => write(session, &site, &session.context.cwd.join(folder), &natives)?,
-        (_, Output::Human) => show(session, &natives),
-        (_, Output::Json) => session.ui.out.line(&json::document(&document(&site, &look, &natives))),
+        (Some(RenderOutput::Folder(folder)), _) => write(session, &site, &session.context.cwd.join(folder), &rendered)?,
+        (_, Output::Human) => show(session, &rendered),
+        (_, Output::Json) => session.ui.out.line(&json::document(&document(&site, &look, &rendered))),
     }
     Ok(ExitCode::Ok)
+}
+
+/// All that would be written.
+struct Rendered {
+    /// What the environment's machine is initialised with, where it has one of its own.
+    user_data: Option<String>,
+    natives: BTreeMap<ComponentName, Native>,
+}
+
+/// The file of user-data within a folder of all files.
+const USER_DATA: &str = "cloud-init/user-data";
+
+/// What the environment's machine is initialised with when it starts from a plain image; none where it has none.
+fn initial(site: &Site<'_>) -> Result<Option<String>, CliError> {
+    match user_data::of(&site.env, Base::Plain) {
+        None => Ok(None),
+        Some(Ok(data)) => Ok(Some(data.text)),
+        Some(Err(error)) => {
+            let (cause, advice) = (error.to_string(), format!("reportctl validate -e {}", site.env.name));
+            let error = PlanError::Machine { cause, advice, is_tool: false };
+            Err(CliError::Plan { env: site.env.name.clone(), error })
+        }
+    }
 }
 
 /// Where a program is missing that would be installed, or with `all` any program, the oldest version that will do is
@@ -106,8 +132,13 @@ fn natives(site: &Site<'_>, facts: &Facts, look: &Look) -> Result<BTreeMap<Compo
     }
 }
 
-fn show(session: &Session, natives: &BTreeMap<ComponentName, Native>) {
+fn show(session: &Session, Rendered { user_data, natives }: &Rendered) {
     let out = &session.ui.out;
+    if let Some(text) = user_data {
+        out.line(&out.paint.bold(&format!("==> {USER_DATA}")));
+        out.text(text);
+        out.line("");
+    }
     for file in natives.values().flat_map(|native| &native.files) {
         out.line(&out.paint.bold(&format!("==> {} ({:04o})", file.path.display(), file.mode)));
         out.text(&file.text);
@@ -120,28 +151,28 @@ fn show(session: &Session, natives: &BTreeMap<ComponentName, Native>) {
     }
 }
 
-/// Writes the files as they lie in the environment's folder; what lies elsewhere keeps its whole path below it.
-fn write(
-    session: &Session,
-    site: &Site<'_>,
-    folder: &Path,
-    natives: &BTreeMap<ComponentName, Native>,
-) -> Result<(), CliError> {
-    for file in natives.values().flat_map(|native| &native.files) {
+/// Writes the files as they lie in the environment's folder; what lies elsewhere, as in a machine of its own, keeps its whole
+/// path below it.
+fn write(session: &Session, site: &Site<'_>, folder: &Path, rendered: &Rendered) -> Result<(), CliError> {
+    let user_data = rendered.user_data.iter().map(|text| (folder.join(USER_DATA), text));
+    let files = rendered.natives.values().flat_map(|native| &native.files).map(|file| {
         let within = file.path.strip_prefix(&site.paths.root).or_else(|_| file.path.strip_prefix("/"));
-        let path = folder.join(within.unwrap_or(&file.path));
+        (folder.join(within.unwrap_or(&file.path)), &file.text)
+    });
+    for (path, text) in user_data.chain(files) {
         let parent = path.parent().unwrap_or(folder);
         if fs::observe_meta(parent).present().is_none() {
             fs::ensure_dir(parent, 0o755)?;
         }
         // No secret is in it, so it need not be kept from anybody.
-        fs::write(&path, file.text.as_bytes(), 0o644)?;
+        fs::write(&path, text.as_bytes(), 0o644)?;
         session.ui.out.line(&path.display().to_string());
     }
     Ok(())
 }
 
-fn document(site: &Site<'_>, look: &Look, natives: &BTreeMap<ComponentName, Native>) -> serde_json::Value {
+fn document(site: &Site<'_>, look: &Look, rendered: &Rendered) -> serde_json::Value {
+    let Rendered { user_data, natives } = rendered;
     let components: serde_json::Map<String, serde_json::Value> = natives
         .iter()
         .map(|(name, native)| {
@@ -152,5 +183,5 @@ fn document(site: &Site<'_>, look: &Look, natives: &BTreeMap<ComponentName, Nati
             (name.to_string(), value)
         })
         .collect();
-    json!({ "schema": 1, "env": site.env.name, "id": look.id, "components": components })
+    json!({ "schema": 1, "env": site.env.name, "id": look.id, "user_data": user_data, "components": components })
 }

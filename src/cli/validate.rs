@@ -2,15 +2,19 @@
 
 use super::args::InEnv;
 use super::failure::CliError;
-use super::{ExitCode, Session};
+use super::{ExitCode, Session, user_data};
 use crate::ui::{Output, diagnostics, json};
 use clap::Args;
+use reportctl::model::ids::EnvName;
 use reportctl::model::library::Meaning;
 use reportctl::project::Listed;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Check the files of all environments and blueprints, or of one environment, and show every mistake with its place
 #[derive(Debug, Args)]
+#[command(after_help = "\
+What each environment's machine is initialised with is rendered and checked too: cloud-init says \"done\" where it ignored it.")]
 pub struct ValidateArgs {
     #[command(flatten)]
     pub shared: InEnv,
@@ -21,7 +25,8 @@ pub struct ValidateArgs {
 /// Errors: there is no such environment, or a file cannot be read.
 pub fn run(ValidateArgs { shared: _ }: ValidateArgs, session: &Session) -> Result<ExitCode, CliError> {
     let name = session.given.env.as_ref().map(|name| name.as_str());
-    let found = session.project.validate(name)?;
+    let mut found = session.project.validate(name)?;
+    let unfit = user_data::judge(&mut found, &session.project);
     let code = if found.report.has_errors() { ExitCode::InvalidFiles } else { ExitCode::Ok };
     let ui = &session.ui;
     match session.output {
@@ -31,7 +36,10 @@ pub fn run(ValidateArgs { shared: _ }: ValidateArgs, session: &Session) -> Resul
                 out.text(&diagnostics::human(&found.report, out.paint.is_on(), out.width()));
             }
             if code == ExitCode::Ok {
-                found.files.iter().for_each(|file| out.line(&format!("{:<9} {}", kind(file), file.path.display())));
+                found
+                    .files
+                    .iter()
+                    .for_each(|file| out.line(&format!("{:<9} {}", kind(file, &unfit), file.path.display())));
                 found.blueprints.iter().for_each(|file| out.line(&format!("valid     {}", file.path.display())));
             } else {
                 ui.say(&format!(
@@ -45,7 +53,7 @@ pub fn run(ValidateArgs { shared: _ }: ValidateArgs, session: &Session) -> Resul
             let files: Vec<Value> = found
                 .files
                 .iter()
-                .map(|file| json!({ "name": file.name, "path": file.path, "kind": kind(file) }))
+                .map(|file| json!({ "name": file.name, "path": file.path, "kind": kind(file, &unfit) }))
                 .collect();
             let blueprints: Vec<Value> = found
                 .blueprints
@@ -68,8 +76,10 @@ pub fn run(ValidateArgs { shared: _ }: ValidateArgs, session: &Session) -> Resul
     Ok(code)
 }
 
-const fn kind(file: &Listed) -> &'static str {
+/// What a file is; invalid also where its machine could not be initialised.
+fn kind(file: &Listed, unfit: &BTreeSet<EnvName>) -> &'static str {
     match file.meaning {
+        Meaning::Environment(_) if unfit.contains(&file.name) => "invalid",
         Meaning::Environment(_) => "valid",
         Meaning::Base => "base",
         Meaning::Nothing => "invalid",

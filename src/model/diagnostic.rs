@@ -131,6 +131,12 @@ kinds! {
     MemoryExceeded = "memory-exceeded" Error,
     /// Data is kept for too short a time to be of use.
     ShortRetention = "short-retention" Error,
+    /// A template for cloud-init that cannot be filled in.
+    Template = "template" Error,
+    /// User-data that a machine would not bear, or would ignore.
+    UserData = "user-data" Error,
+    /// User-data that may not do what was meant.
+    DoubtfulUserData = "doubtful-user-data" Warning,
     /// A file says what its base says already.
     Redundant = "redundant" Warning,
     /// A file without a machine that no other file extends.
@@ -216,6 +222,11 @@ impl Report {
         diagnostics.sort_by(|a, b| path(a).cmp(&path(b)).then_with(|| a.cmp(b)));
         diagnostics.dedup();
         Self { sources, diagnostics }
+    }
+
+    /// The files and the diagnostics, for more of both to be added.
+    pub fn into_parts(self) -> (Sources, Vec<Diagnostic>) {
+        (self.sources, self.diagnostics)
     }
 
     /// The files.

@@ -10,6 +10,7 @@ pub mod units;
 mod yaml;
 
 use crate::model::component::{ComponentName, PortKey};
+use crate::model::diagnostic::Severity;
 use crate::model::ids::BadId;
 use std::path::PathBuf;
 
@@ -51,7 +52,9 @@ pub enum RenderError {
     UserData {
         /// The template.
         template: String,
-        /// What is wrong, by its place in the user-data.
+        /// The user-data.
+        text: String,
+        /// What is wrong with it or might be, by its place in it.
         wrong: Vec<check::Finding>,
     },
     /// A value has no text form.
@@ -60,7 +63,8 @@ pub enum RenderError {
 }
 
 fn in_words(wrong: &[check::Finding]) -> String {
-    wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    let errors = wrong.iter().filter(|finding| finding.severity == Severity::Error);
+    errors.map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The comment at the head of a file whose comments begin with `#`.

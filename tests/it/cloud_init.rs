@@ -43,3 +43,15 @@ fn charms(without: &[&str]) -> Result<UserData, RenderError> {
     let blueprint = blueprint("microk8s-juju", CHARMS, &inputs);
     user_data(&in_machine("lxd"), &blueprint, &[], Substrate::Multipass, Base::Plain)
 }
+
+#[test]
+fn equal_environments_of_other_names_and_keys_are_baked_into_the_same_image() {
+    let one = stack("lxd", &[], Base::Plain);
+    let other = stack("elsewhere", &[KEY.to_owned()], Base::Baked);
+    assert_eq!(one.bake, other.bake);
+    assert_ne!(one.marker, other.marker);
+    let mut smaller = in_machine("lxd");
+    smaller.stack.components.remove(&reportctl::model::component::ComponentName::NodeExporter).unwrap();
+    let smaller = user_data(&smaller, &stack_blueprint(), &[], Substrate::Multipass, Base::Plain).unwrap();
+    assert_ne!(one.bake, smaller.bake, "another stack is another image");
+}

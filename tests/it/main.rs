@@ -47,6 +47,7 @@ mod cloud_init;
 mod cloud_init_check;
 mod cloud_init_rewritten;
 mod cloud_init_support;
+mod cloud_init_validate;
 mod render_alertmanager;
 mod render_dashboard;
 mod render_fakes;

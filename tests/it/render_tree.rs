@@ -1,5 +1,6 @@
 //! Every file of the built-in environments: looked at, and judged.
 
+use crate::command::{Home, done};
 use reportctl::model::component::{ComponentName::*, PortKey};
 use reportctl::model::ids::{EnvId, EnvName};
 use reportctl::model::inventory::Program;
@@ -116,4 +117,25 @@ fn equal_inputs_give_equal_bytes_and_no_secret_stands_in_them() {
     assert_eq!(one, other);
     let references: usize = one.files.iter().map(|file| file.text.matches("@{secret:").count()).sum();
     assert!(references >= 15, "{references}");
+}
+
+#[test]
+fn the_files_of_a_machine_are_written_by_their_paths_in_it_with_its_user_data_and_without_a_secret() {
+    let home = Home::new();
+    // What this host has installed, LXD not least, does not count.
+    done(home.command("render -e lxd -o out").env("PATH", home.path())).ok();
+    let read = |path: &str| std::fs::read_to_string(home.work().join("out").join(path)).unwrap();
+    let data = read("cloud-init/user-data");
+    assert!(data.starts_with("#cloud-config\n"), "{data}");
+    assert!(!data.contains("@{secret") && !data.contains("PRIVATE KEY"), "{data}");
+    let redis = read("etc/reportctl/redis/redis.conf");
+    assert!(redis.contains("/var/lib/reportctl/redis"), "{redis}");
+    let unit = read("etc/systemd/system/report-redis.service");
+    assert!(unit.contains("User=report-redis\n"), "{unit}");
+    for text in [&data, &redis, &unit] {
+        assert!(!text.contains(home.path().to_str().unwrap()), "a path of this host: {text}");
+    }
+    let json = done(home.command("render -e lxd -o json").env("PATH", home.path())).ok();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["user_data"], data);
 }

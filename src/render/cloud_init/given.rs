@@ -40,6 +40,10 @@ pub struct Given {
     pub marker: Mark,
 }
 
+/// The names of it all.
+pub const NAMES: [&str; 9] =
+    ["inputs", "baked", "keys", "packages", "masks", "components", "repositories", "tunnel", "marker"];
+
 /// A component of the stack.
 #[derive(Debug, Clone, Serialize)]
 pub struct Component {
@@ -192,5 +196,29 @@ const fn repository(name: ComponentName) -> Option<Repository> {
         | ComponentName::Uptrace
         | ComponentName::Requestor
         | ComponentName::Runner => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_of_what_is_given() {
+        let given = Given {
+            inputs: BTreeMap::new(),
+            baked: false,
+            keys: Vec::new(),
+            packages: BTreeSet::new(),
+            masks: BTreeSet::new(),
+            components: Vec::new(),
+            repositories: Vec::new(),
+            tunnel: Tunnel { user: TUNNEL_USER, home: TUNNEL_HOME },
+            marker: Mark { path: MARKER, digest: String::new() },
+        };
+        let given = serde_json::to_value(given).unwrap();
+        let names: BTreeSet<&str> = given.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, BTreeSet::from(NAMES));
     }
 }

@@ -81,10 +81,9 @@ pub fn user_data(
         );
         return Err(template::error(blueprint, 1, 1, &what));
     }
-    let wrong: Vec<check::Finding> =
-        check::user_data(&text, substrate).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
-    if !wrong.is_empty() {
-        return Err(RenderError::UserData { template: blueprint.cloud_init.template.clone(), wrong });
+    let wrong = check::user_data(&text, substrate);
+    if wrong.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(RenderError::UserData { template: blueprint.cloud_init.template.clone(), text, wrong });
     }
     let marker = Marker { path: PathBuf::from(MARKER), text: given.marker.digest };
     Ok(UserData { text, marker, packages: plain.packages, bake })

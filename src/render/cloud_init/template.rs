@@ -1,8 +1,9 @@
 //! Templates of user-data, in the language of Tera, filled in strictly.
 
-use super::given::Given;
+use super::given::{Given, NAMES};
 use super::scalar;
 use crate::model::blueprint::Blueprint;
+use crate::model::suggest;
 use crate::render::RenderError;
 use tera::{Context, ErrorKind, Kwargs, State, Tera, TeraResult, Value};
 
@@ -20,7 +21,12 @@ pub fn render(blueprint: &Blueprint, given: &Given) -> Result<String, RenderErro
     // A condition would take a variable that is not there for no, and a misspelt one would go unseen.
     if let Some(unbound) = known.iter().filter(|name| !context.contains_key(name)).min() {
         let (line, column) = place(&blueprint.cloud_init.text, unbound);
-        return Err(error(blueprint, line, column, &format!("nobody gives `{unbound}`")));
+        let help = if blueprint.cloud_init.inputs.contains_key(*unbound) {
+            format!("what the blueprint says is `inputs.{unbound}`")
+        } else {
+            suggest::help(unbound, NAMES.iter().copied())
+        };
+        return Err(error(blueprint, line, column, &format!("nobody gives `{unbound}`: {help}")));
     }
     tera.render(name, &context).map_err(|error| told(blueprint, &error))
 }

@@ -1,5 +1,8 @@
 //! The keys that cloud-init reads (its schema `schema-cloud-config-v1.json`, releases 22.4 to 26.2).
 
+/// Keys whose values are secrets, at the top or of a user.
+pub const SECRET: &[&str] = &["chpasswd", "hashed_passwd", "passwd", "password", "plain_text_passwd", "ssh_keys"];
+
 /// At the top.
 pub const TOP_LEVEL: &[&str] = &[
     "allow_public_ssh_keys",

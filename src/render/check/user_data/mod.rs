@@ -218,7 +218,10 @@ fn ambiguous(node: &Node, told: &mut Told) {
         Value::List(items) => items.iter().for_each(|item| ambiguous(item, told)),
         Value::Map(entries) => entries.iter().for_each(|(key, value)| {
             ambiguous(key, told);
-            ambiguous(value, told);
+            // What is a secret is told of as such, and its value is said nowhere.
+            if !key.text().is_some_and(|key| keys::SECRET.contains(&key)) {
+                ambiguous(value, told);
+            }
         }),
     }
 }
