@@ -21,6 +21,7 @@ mod image_lxd;
 mod init;
 mod journal;
 mod kill;
+mod kill_lxd;
 mod lxd_plan;
 mod lxd_real;
 mod lxd_support;

@@ -486,7 +486,7 @@ pub fn all_pids() -> Vec<u32> {
 
 /// Every living process that carries the marker of an environment of that name. It is read from the kernel here, so
 /// that the tests do not believe what they test.
-fn marked(name: &str) -> Vec<Marked> {
+pub fn marked(name: &str) -> Vec<Marked> {
     let start = format!("{name}-");
     let look = |pid: u32| {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
