@@ -69,7 +69,7 @@ impl<W: Write + Send + 'static> Mux<W> {
                 Ok(stream) => self.carry(channel, stream),
                 Err(_) => self.send(channel, LOST, &[]),
             },
-            (DATA, Some(mut stream), bytes) if stream.write_all(bytes).is_err() => self.send(channel, LOST, &[]),
+            (DATA, Some(stream), bytes) if (&stream).write_all(bytes).is_err() => self.send(channel, LOST, &[]),
             (DATA, Some(_), _) => {}
             (END, Some(stream), _) => drop(stream.shutdown(Shutdown::Write)),
             (LOST, Some(stream), _) => {
