@@ -66,6 +66,9 @@ pub enum On {
     Guest(Guest),
 }
 
+/// The file that user-data leaves in a machine as its very last act.
+pub const MARKER: &str = "/var/lib/reportctl/provisioned";
+
 /// What user-data leaves in a machine when all of it was done: cloud-init says *done* also where it ignored the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

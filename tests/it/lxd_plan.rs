@@ -130,6 +130,9 @@ impl Case {
                 instance.marker = Observed::Present(marker.text.clone());
             }
             Action::Machine { action: MachineAction::AwaitBlueprint { .. }, .. } => assert!(instance(state).is_there()),
+            Action::Machine { action: MachineAction::OpenWay { .. }, .. } => {
+                self.inventory.way = Observed::Present(());
+            }
             Action::Env(EnvAction::Claim { id, .. }) => self.inventory.identity = Observed::Present(id.clone()),
             Action::Env(_) | Action::Stack { .. } => {}
             other => panic!("nobody does {other:?} here"),

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::exec;
 use crate::model::environment::Environment;
 use crate::model::facts::Facts;
-use crate::model::guest::{Guest, MadeBy};
+use crate::model::guest::{Guest, MARKER, MadeBy};
 use crate::model::ids::{EnvId, RunId};
 use crate::model::inventory::Observed;
 use crate::model::multipass::{Instance, MultipassState, Status, instance_name};
@@ -23,7 +23,6 @@ use crate::model::paths::Paths;
 use crate::model::quantity::Version;
 use crate::plan::multipass::MultipassAction;
 use crate::reach::guest::{Inside, Run};
-use crate::render::cloud_init::MARKER;
 use call::{ASK, Silence};
 use std::time::Duration;
 

@@ -52,8 +52,7 @@ pub struct UserData {
     pub bake: String,
 }
 
-/// Where the last act of the user-data leaves its mark.
-pub const MARKER: &str = "/var/lib/reportctl/provisioned";
+pub use crate::model::guest::MARKER;
 
 /// The user-data of an environment's machine. `keys` are those of people who may log in, each a line as in
 /// `authorized_keys`.
