@@ -568,7 +568,8 @@ fn what_lxd_needs_is_installed_first() {
 #[test]
 fn what_cannot_be_told_is_an_error_and_never_taken_for_absent() {
     let unknown = || "it did not say".to_owned();
-    let change: [(&str, fn(&mut LxdState, String)); 4] = [
+    type Change = fn(&mut LxdState, String);
+    let change: [(&str, Change); 4] = [
         ("server", |state, why| state.server = Observed::Unknown(why)),
         ("instance", |state, why| state.instance = Observed::Unknown(why)),
         ("profile", |state, why| state.profile = Observed::Unknown(why)),

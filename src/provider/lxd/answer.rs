@@ -330,7 +330,7 @@ mod tests {
         let pools: Vec<Pool> = read(include_str!("../../../tests/fixtures/lxd/5.0.2/storage-pools.json"));
         assert_eq!((pools[0].name.as_str(), pools[0].driver.as_str()), ("default", "dir"));
         let free: Resources = read(include_str!("../../../tests/fixtures/lxd/5.0.2/storage-pool-resources.json"));
-        assert_eq!(free.free(), Some(Size(270_553_174_016 - 66_978_009_088)));
+        assert_eq!(free.free(), Some(Size(270_553_174_016 - 70_403_133_440)));
         let images: Vec<Image> = read(include_str!("../../../tests/fixtures/lxd/5.0.2/images.json"));
         let image: lxd::Image = images[0].clone().into();
         assert!(image.aliases.contains("probe-bookworm") && image.fingerprint.len() == 64);

@@ -54,7 +54,7 @@ pub fn way(told: &Told<'_>, seen: &MachineLook) -> Vec<Finding> {
         let detail = format!("{name} runs and has no address: it got no lease by DHCP");
         return vec![
             missing("machine address", detail)
-                .mend(format!("sudo ss -lunp 'sport = :67'   # dnsmasq must listen there; then see the firewall")),
+                .mend("sudo ss -lunp 'sport = :67'   # dnsmasq must listen there; then see the firewall"),
         ];
     }
     let Some(way) = &seen.way else { return Vec::new() };

@@ -105,7 +105,7 @@ fn each_thing_that_is_missing_is_named_with_what_mends_it() {
         seen.host.apt = Observed::Absent;
     };
     let port: Change = |environment, seen, _| {
-        let Machine::Host { ports, .. } = &mut environment.machine else { panic!("another machine") };
+        let Machine::Host { ports, .. } = &mut environment.machine else { unreachable!("another machine") };
         *ports = PortPolicy::Exact;
         seen.ports.insert(6379, PortUse::Taken);
     };

@@ -116,7 +116,7 @@ fn apt(at: At, words: &[&str], quiet: bool, told: &mut Told) {
         matches!(*word, "--yes" | "--assume-yes" | "-qq")
             || (word.starts_with('-') && !word.starts_with("--") && word.contains('y'))
     };
-    if !rest.iter().any(|word| says_yes(word)) {
+    if !rest.iter().any(says_yes) {
         told.error(at, "apt asks whether to go on, and nobody answers: add `-y`");
     }
     if !quiet {
