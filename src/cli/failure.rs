@@ -100,7 +100,8 @@ pub fn report(error: &CliError) -> Report {
                 &format!("reportctl status -e {env}"),
                 &format!("reportctl up -e {env}   # reads the machine's keys again"),
             ],
-        ),
+        )
+        .of_env(env),
         CliError::Link { env, .. } => of(
             ExitCode::Failed,
             &["reportctl user link NAME --mail ADDRESS", &format!("reportctl logs requestor -e {env}")],

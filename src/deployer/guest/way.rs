@@ -62,7 +62,7 @@ pub struct Seen {
     keys: Vec<String>,
 }
 
-/// Whether the way is as [`open`] leaves it, on both of its sides.
+/// Whether the way is as `open` leaves it, on both of its sides.
 pub fn observe(paths: &Paths, seen: &Seen) -> Observed<()> {
     let public = match fs::observe(&paths.key().with_extension("pub")) {
         Observed::Present(public) if fs::observe_meta(&paths.key()).present().is_some() => public,
