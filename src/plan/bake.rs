@@ -274,7 +274,7 @@ pub(super) fn note_left(state: &LxdState, draft: &mut Draft) {
         images.iter().map(|image| image.aliases.first().unwrap_or(&image.fingerprint).as_str()).collect();
     let mebibytes = images.iter().map(|image| image.size.bytes() >> 20).sum::<u64>();
     draft.note(format!(
-        "images of LXD that the next machine starts from: {} ({mebibytes} MiB); `reportctl bake prune` removes them",
+        "images of LXD that the next machine starts from: {} ({mebibytes} MiB); `reportctl bake prune` removes the baked ones, with --all all of them",
         names.join(", ")
     ));
 }
